@@ -1,0 +1,63 @@
+"""What a drafter is: primed with a prompt, it proposes a block after an anchor, and learns which tokens were kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from dspark_lab.trace import ModelInfo
+
+Choose = Callable[[int, Tensor], int]
+"""``choose(k, logits [V]) -> x_k``: the session draws (or forces) draft token k and keeps the distribution p_d used."""
+
+
+@dataclass
+class Draft:
+    """A proposed block.
+
+    Attributes:
+        tokens: x_1..x_gamma.
+        base_logits: parallel logits U [gamma, V], None where the drafter has no such stage.
+        biases: the sequential head's B [gamma, V], None without one.
+        confidence: c_1..c_gamma, None without a confidence head.
+        forward_ms, head_ms: measured time of the draft forward and of the sequential part, in milliseconds.
+    """
+
+    tokens: list[int]
+    base_logits: Tensor | None = None
+    biases: Tensor | None = None
+    confidence: list[float] | None = None
+    forward_ms: float = 0.0
+    head_ms: float = 0.0
+
+
+class Drafter(Protocol):
+    """One drafter model; what belongs to one session lives in its state.
+
+    Attributes:
+        info: name, kind, revision, for traces.
+        block_size: the most tokens that it drafts.
+        tap_layers: target layers whose outputs it reads, () for none.
+    """
+
+    info: ModelInfo
+    block_size: int
+    tap_layers: tuple[int, ...]
+
+    def new_state(self) -> Any:
+        """The state of a session before its prompt."""
+
+    def copy_state(self, state: Any, length: int) -> Any:
+        """A state of its own, as it was when ``length`` tokens were committed."""
+
+    def commit(self, state: Any, tokens: list[int], taps: Tensor | None) -> None:
+        """``tokens`` are final: the prompt at first, then each round's anchor and accepted tokens.
+
+        ``taps`` [n, taps * hidden] are the target's outputs at these tokens.
+        """
+
+    def propose(self, state: Any, anchor: int, gamma: int, choose: Choose) -> Draft:
+        """Draft ``gamma`` tokens after ``anchor``, calling ``choose`` for each from left to right."""

@@ -1,0 +1,200 @@
+"""The DSpark draft model: DFlash backbone, sequential head, confidence head (SPEC 2; paper eq. 2-7).
+
+Module and tensor names are those of DeepSpec's checkpoints (``Qwen3DSparkModel``), so that a state dict is the file.
+Rank 0 without a confidence head is DFlash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dspark_lab.drafters.heads import ConfidenceHead, MarkovHead
+from dspark_lab.errors import LabError
+
+ARCHITECTURE = "Qwen3DSparkModel"
+
+
+@dataclass(frozen=True)
+class DSparkConfig:
+    """What ``config.json`` of a DeepSpec checkpoint says; field names are the file's."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    max_position_embeddings: int
+    num_target_layers: int
+    target_layer_ids: tuple[int, ...]
+    block_size: int
+    mask_token_id: int
+    markov_rank: int
+    markov_head_type: str = "vanilla"
+    enable_confidence_head: bool = True
+    confidence_head_with_markov: bool = True
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10_000.0
+    num_anchors: int = 24
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any]) -> DSparkConfig:
+        """Read a parsed ``config.json``. Raises LabError for another architecture or a missing field."""
+        if config.get("architectures") != [ARCHITECTURE]:
+            raise LabError(f"the drafter's architecture is {config.get('architectures')}; this loader reads {ARCHITECTURE}.")
+        rope = config.get("rope_parameters") or {}
+        values = {"rope_theta": config.get("rope_theta", rope.get("rope_theta", 10_000.0))}
+        for field in fields(cls):
+            if field.name in config:
+                values[field.name] = config[field.name]
+            elif field.name not in values and field.default is field.default_factory:
+                raise LabError(f"the drafter's config.json lacks {field.name!r}: it is not a DeepSpec checkpoint.")
+        values["target_layer_ids"] = tuple(values["target_layer_ids"])
+        result = cls(**values)
+        if not result.target_layer_ids or max(result.target_layer_ids) >= result.num_target_layers - 1:
+            raise LabError(
+                f"the drafter reads target layers {list(result.target_layer_ids)} of {result.num_target_layers}: there must "
+                f"be at least one, and none may be the last, whose output transformers gives only normalised."
+            )
+        return result
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "architectures": [ARCHITECTURE],
+            "model_type": "qwen3",
+            **asdict(self),
+            "target_layer_ids": list(self.target_layer_ids),
+            "attention_bias": False,
+            "hidden_act": "silu",
+            "layer_types": ["full_attention"] * self.num_hidden_layers,
+            "tie_word_embeddings": False,
+            "dtype": "bfloat16",
+        }
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+def rope_tables(config: DSparkConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [..., L, head_dim] of rotary embedding for ``positions`` [..., L], in float32."""
+    exponent = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32) / config.head_dim
+    angle = positions[..., None].float() / config.rope_theta**exponent
+    angle = torch.cat([angle, angle], dim=-1)
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary embedding of ``x`` [..., head_dim], by halves as Qwen3 does."""
+    left, right = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-right, left], dim=-1) * sin
+
+
+class Attention(nn.Module):
+    def __init__(self, config: DSparkConfig) -> None:
+        super().__init__()
+        self.head_dim = config.head_dim
+        queries, keys = config.num_attention_heads * self.head_dim, config.num_key_value_heads * self.head_dim
+        self.q_proj = nn.Linear(config.hidden_size, queries, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, keys, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, keys, bias=False)
+        self.o_proj = nn.Linear(queries, config.hidden_size, bias=False)
+        self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
+        self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
+
+    def keys_values(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+        """Rotated keys and values [B, heads, L, head_dim] of ``x`` [B, L, hidden]; ``cos``, ``sin`` [B, 1, L, head_dim]."""
+        k = self.k_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        return rotate(self.k_norm(k), cos, sin), v
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+        """Block positions attend to the context and to each other, both ways (eq. 3)."""
+        q = self.q_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        k, v = self.keys_values(x, cos, sin)
+        k, v = torch.cat([context[0], k], dim=2), torch.cat([context[1], v], dim=2)
+        q = rotate(self.q_norm(q), cos, sin)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+        return self.o_proj(out.transpose(1, 2).flatten(2))
+
+
+class MLP(nn.Module):
+    def __init__(self, config: DSparkConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Layer(nn.Module):
+    def __init__(self, config: DSparkConfig) -> None:
+        super().__init__()
+        self.self_attn, self.mlp = Attention(config), MLP(config)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, context, mask)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class DSparkModel(nn.Module):
+    """Backbone and heads. ``embed_tokens`` and ``lm_head`` are the target's, frozen."""
+
+    def __init__(self, config: DSparkConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden = config.hidden_size
+        self.embed_tokens = nn.Embedding(config.vocab_size, hidden).requires_grad_(False)
+        self.lm_head = nn.Linear(hidden, config.vocab_size, bias=False).requires_grad_(False)
+        self.fc = nn.Linear(len(config.target_layer_ids) * hidden, hidden, bias=False)
+        self.hidden_norm = RMSNorm(hidden, config.rms_norm_eps)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+        self.norm = RMSNorm(hidden, config.rms_norm_eps)
+        self.markov_head = MarkovHead(config.vocab_size, config.markov_rank) if config.markov_rank else None
+        with_markov = config.markov_rank if config.confidence_head_with_markov else 0
+        self.confidence_head = ConfidenceHead(hidden + with_markov) if config.enable_confidence_head else None
+
+    def context(self, taps: Tensor, positions: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values per layer of context features (eq. 2-3).
+
+        Args:
+            taps: the target's raw outputs at ``target_layer_ids``, concatenated, [B, L, taps * hidden].
+            positions: [B, L].
+        """
+        h = self.hidden_norm(self.fc(taps))
+        cos, sin = (table.unsqueeze(1).to(h.dtype) for table in rope_tables(self.config, positions))
+        return [layer.self_attn.keys_values(h, cos, sin) for layer in self.layers]
+
+    def block(
+        self, ids: Tensor, positions: Tensor, context: list[tuple[Tensor, Tensor]], mask: Tensor | None = None
+    ) -> Tensor:
+        """Normalised hidden states [B, Q, hidden] of the block inputs ``ids`` [B, Q] (anchor, then masks)."""
+        x = self.embed_tokens(ids)
+        cos, sin = (table.unsqueeze(1).to(x.dtype) for table in rope_tables(self.config, positions))
+        for layer, layer_context in zip(self.layers, context, strict=True):
+            x = layer(x, cos, sin, layer_context, mask)
+        return self.norm(x)
+
+    def confidence_logits(self, hidden: Tensor, previous: Tensor) -> Tensor:
+        """Logits of c_k (eq. 7) from h_k [..., hidden] and the ids of x_{k-1} [...]."""
+        if self.confidence_head is None:
+            raise LabError("this drafter has no confidence head.")
+        if self.config.confidence_head_with_markov and self.markov_head is not None:
+            hidden = torch.cat([hidden, self.markov_head.embed(previous)], dim=-1)
+        return self.confidence_head(hidden)

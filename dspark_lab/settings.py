@@ -1,0 +1,122 @@
+"""What a person may choose for a decoding round, validated in one place. Imports no torch: the views use it too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from dspark_lab.errors import LabError
+
+PURPOSES = ("draft", "accept", "final")
+"""What a uniform is for: drawing a draft token, accepting it, drawing the round's last token (residual or bonus)."""
+
+
+def _whole(name: str, value: Any, low: int, high: int, remedy: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise LabError(f"{name} is {value!r}, but must be a whole number from {low} to {high}: {remedy}.")
+    return value
+
+
+def _real(name: str, value: Any, low: float, high: float, remedy: str) -> float:
+    wrong_type = isinstance(value, bool) or not isinstance(value, (int, float))
+    if wrong_type or not math.isfinite(value) or not low <= value <= high:
+        raise LabError(f"{name} is {value!r}, but must be a number from {low:g} to {high:g}: {remedy}.")
+    return float(value)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a session samples and drafts.
+
+    Attributes:
+        temperature: divides the logits of target and drafter alike; 0 means greedy (one-hot distributions).
+        top_k: keep the k most probable tokens of each distribution; 0 keeps all.
+        top_p: keep the smallest set of tokens with at least this probability; 1 keeps all.
+        gamma: tokens drafted a round, 0 (plain autoregressive decoding) to the drafter's block size.
+            None takes the drafter's whole block.
+        seed: addresses every uniform of the session.
+        max_new_tokens: the session ends after this many tokens, end-of-sequence included.
+
+    Raises:
+        LabError: a value is out of range; the message says which.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    gamma: int | None = None
+    seed: int = 0
+    max_new_tokens: int = 128
+
+    def __post_init__(self) -> None:
+        _real("temperature", self.temperature, 0.0, 100.0, "0 is greedy, 1 samples from the model as it is")
+        _whole("top_k", self.top_k, 0, 1_000_000, "0 switches it off")
+        _real("top_p", self.top_p, 1e-6, 1.0, "1 switches it off")
+        if self.gamma is not None:
+            _whole("gamma", self.gamma, 0, 1024, "0 decodes without drafting")
+        _whole("seed", self.seed, 0, 2**63 - 1, "any such number gives a reproducible run")
+        _whole("max_new_tokens", self.max_new_tokens, 1, 1_000_000, "at least one token must be asked for")
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Settings:
+        """These settings with some replaced. Raises LabError for a name that does not exist."""
+        unknown = set(changes) - set(asdict(self))
+        if unknown:
+            raise LabError(f"unknown setting {sorted(unknown)[0]!r}; there are {', '.join(asdict(self))}.")
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What a person changed by hand in one round; everything else stays as the uniforms decide.
+
+    Attributes:
+        tokens: draft position (1-based) -> token id put there instead of the drawn one. p_d stays what it was: the
+            round becomes "what if the draw had fallen here", one outcome of the process rather than a lossless sample.
+        uniforms: "purpose:position" -> value in [0, 1), e.g. ``{"accept:3": 0.68, "final:0": 0.1}``. Draft and accept
+            positions count from 1; the final draw is position 0.
+        verify_length: number of draft tokens sent to the target, 0 to gamma; the rest is cut. None verifies all.
+        settings: changed sampling settings (temperature, top_k, top_p), from this round on.
+    """
+
+    tokens: Mapping[int, int] = field(default_factory=dict)
+    uniforms: Mapping[str, float] = field(default_factory=dict)
+    verify_length: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for position, token in self.tokens.items():
+            _whole("a changed token's position", position, 1, 1024, "draft positions count from 1")
+            _whole("a changed token's id", token, 0, 2**31 - 1, "take an id of the vocabulary")
+        for address, value in self.uniforms.items():
+            purpose, _, position = str(address).partition(":")
+            if purpose not in PURPOSES or not position.isdigit():
+                raise LabError(f"uniform {address!r} does not exist: write purpose:position with {', '.join(PURPOSES)}.")
+            if _real(f"uniform {address}", value, 0.0, 1.0, "it is a probability level") == 1.0:
+                raise LabError(f"uniform {address} is 1.0, but must be below 1: 0.999 is as far as a draw goes.")
+        if self.verify_length is not None:
+            _whole("verify_length", self.verify_length, 0, 1024, "0 verifies no draft token")
+        unknown = set(self.settings) - {"temperature", "top_k", "top_p"}
+        if unknown:
+            raise LabError(f"setting {sorted(unknown)[0]!r} cannot change within a session: start a new one instead.")
+
+    def __bool__(self) -> bool:
+        return bool(self.tokens or self.uniforms or self.settings) or self.verify_length is not None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Overrides:
+        """From parsed JSON, where keys are strings. Raises LabError where it is not what an Overrides holds."""
+        unknown = set(value) - {"tokens", "uniforms", "verify_length", "settings"}
+        if unknown:
+            raise LabError(f"unknown override {sorted(unknown)[0]!r}; there are tokens, uniforms, verify_length, settings.")
+        try:
+            tokens = {int(position): token for position, token in dict(value.get("tokens") or {}).items()}
+        except (TypeError, ValueError) as error:
+            raise LabError(f"changed tokens {value.get('tokens')!r} must map draft positions to token ids.") from error
+        return cls(
+            tokens=tokens,
+            uniforms=dict(value.get("uniforms") or {}),
+            verify_length=value.get("verify_length"),
+            settings=dict(value.get("settings") or {}),
+        )

@@ -1,0 +1,243 @@
+"""The record of a decoding session: what the stepper, the terminal, the tests and the static page all read.
+
+Plain frozen dataclasses of JSON types, written to and read from versioned JSON. Imports no torch. Probabilities are
+those really used: after the sequential head's bias and after temperature, top-k and top-p, in float64.
+
+Names follow the paper: p_t is the target's distribution, p_d the drafter's; x_0 is the anchor, x_1..x_gamma the draft.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dspark_lab.errors import LabError
+from dspark_lab.records import from_json, to_json, write_atomically
+
+SCHEMA_VERSION = 1
+
+ACCEPTED, REJECTED, DISCARDED, CUT = "accepted", "rejected", "discarded", "cut"
+"""Verdicts: discarded = verified, but after the first rejection (or an end-of-sequence); cut = never sent to the target."""
+
+RESIDUAL, BONUS, NONE = "residual", "bonus", "none"
+"""Kinds of final token: drawn from norm(max(0, p_t - p_d)), drawn from p_t, or none (the round ended in an accepted EOS)."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token id and its text. Bytes that are no whole UTF-8 character show as U+FFFD."""
+
+    id: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One token of a distribution's head: its probability (or, in a list of biases, its added logit)."""
+
+    token: Token
+    value: float
+
+
+@dataclass(frozen=True)
+class Position:
+    """Draft position k (1-based) of a round, from its parallel logits to its verdict.
+
+    Attributes:
+        token: the draft token x_k.
+        forced: the person put it there.
+        u_draft: the uniform that drew it (by inverse CDF over token ids), and ``cdf``, the interval [low, high) of
+            the draft distribution's CDF that is x_k's: the draw fell in it unless the token is forced.
+        p_base: x_k's probability under the parallel logits U_k alone; None where the drafter has no such stage.
+        bias: the logit that the sequential head added to x_k, B(x_{k-1}, x_k) of eq. 5; None without such a head.
+        p_d: x_k's probability under the distribution it was drawn from.
+        confidence: c_k of eq. 7, the drafter's estimate that x_k survives given that x_1..x_{k-1} did.
+        survival: a_k = prod_{i<=k} c_i.
+        verified: x_k was sent to the target.
+        p_t: x_k's probability under the target, given x_1..x_{k-1}; None when not verified (so are the next four).
+        acceptance: min(1, p_t/p_d), the chance of x_k itself.
+        overlap: sum_v min(p_t, p_d), the chance of the position over all its possible draws (eq. 8).
+        u_accept: the uniform compared with it: accepted if u_accept * p_d < p_t.
+        verdict: accepted, rejected, discarded or cut.
+        base, biased_up, biased_down, draft, target, residual: heads of the distributions, most probable first; the
+            biases most raised and most lowered by the head. residual is norm(max(0, p_t - p_d)), what a rejection at
+            this position draws from (empty when not verified).
+    """
+
+    k: int
+    token: Token
+    forced: bool
+    u_draft: float
+    cdf: tuple[float, float]
+    p_base: float | None
+    bias: float | None
+    p_d: float
+    confidence: float | None
+    survival: float | None
+    verified: bool
+    p_t: float | None
+    acceptance: float | None
+    overlap: float | None
+    u_accept: float | None
+    verdict: str
+    base: tuple[Choice, ...]
+    biased_up: tuple[Choice, ...]
+    biased_down: tuple[Choice, ...]
+    draft: tuple[Choice, ...]
+    target: tuple[Choice, ...]
+    residual: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Final:
+    """The token that ends a round: the next round's anchor.
+
+    ``kind`` is residual, bonus or none; with none, token, u and cdf are None and the head is empty. ``position`` is
+    the place k at which it stands (1 to gamma+1). ``head`` is the distribution it was drawn from.
+    """
+
+    kind: str
+    position: int
+    token: Token | None
+    u: float | None
+    cdf: tuple[float, float] | None
+    head: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Measured wall time of a round's parts, in milliseconds, on the machine named in the trace."""
+
+    draft_forward: float
+    sequential_head: float
+    target_forward: float
+    verification: float
+    other: float
+
+    @property
+    def total(self) -> float:
+        return self.draft_forward + self.sequential_head + self.target_forward + self.verification + self.other
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: draft, verify, commit.
+
+    Attributes:
+        index: 0-based number of the round; addresses its uniforms.
+        anchor: x_0, the newest token; it is not yet in the target's cache when the round begins.
+        context_length: number of tokens before the anchor, all in the target's cache.
+        gamma: tokens drafted this round; verify_length: how many of them went to the target.
+        temperature, top_k, top_p: as used in this round.
+        positions: the draft, k = 1..gamma.
+        final: the residual or bonus token.
+        accepted: number of draft tokens accepted.
+        emitted: the round's tokens in order: the accepted ones, then the final token if there is one.
+        finished: "" to go on, "eos" or "length" when the session ends with this round.
+        cache_before, cache_after_verify, cache_after_commit: length of the target's cache along the round: verification
+            adds 1 + verify_length entries, the commit rewinds those of tokens that were not accepted.
+        text: the answer's text up to and including this round.
+        overrides: what the person changed in this round, as JSON of ``settings.Overrides``; empty if nothing.
+        timings: measured, None when replayed without measuring.
+    """
+
+    index: int
+    anchor: Token
+    context_length: int
+    gamma: int
+    verify_length: int
+    temperature: float
+    top_k: int
+    top_p: float
+    positions: tuple[Position, ...]
+    final: Final
+    accepted: int
+    emitted: tuple[Token, ...]
+    finished: str
+    cache_before: int
+    cache_after_verify: int
+    cache_after_commit: int
+    text: str
+    overrides: Mapping[str, Any]
+    timings: Timings | None
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model of the session: name, kind ("target", or the drafter's kind such as "dspark"), revision (first 12 hex
+    digits of the weights' SHA-256), parameter count, and for a drafter its block size and number of target layers read."""
+
+    name: str
+    kind: str
+    revision: str
+    parameters: int
+    block_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A whole session. ``forked_at`` is the index of the round in which a fork left its parent; None for an original."""
+
+    schema_version: int
+    prompt: str
+    prompt_tokens: tuple[Token, ...]
+    settings: Mapping[str, Any]
+    target: ModelInfo
+    drafter: ModelInfo | None
+    device: str
+    rounds: tuple[Round, ...]
+    forked_at: int | None = None
+
+    @property
+    def tokens(self) -> list[int]:
+        """Ids of all emitted tokens."""
+        return [token.id for r in self.rounds for token in r.emitted]
+
+    @property
+    def text(self) -> str:
+        return self.rounds[-1].text if self.rounds else ""
+
+    @property
+    def tau(self) -> float:
+        """Accepted length: emitted tokens per round, the final token counted (SPEC: tau includes the bonus)."""
+        return len(self.tokens) / len(self.rounds) if self.rounds else 0.0
+
+    @property
+    def finished(self) -> str:
+        return self.rounds[-1].finished if self.rounds else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON types; floats keep all their digits."""
+        return typing.cast("dict[str, Any]", to_json(self))
+
+    @classmethod
+    def from_json(cls, value: Any) -> Trace:
+        """Read back. Raises LabError for another schema version or a value that is no trace, naming the field."""
+        if not isinstance(value, Mapping) or "schema_version" not in value:
+            raise LabError("this is not a DSpark Lab trace: it has no schema_version. Write one with --trace out.json.")
+        if value["schema_version"] != SCHEMA_VERSION:
+            raise LabError(
+                f"the trace has schema version {value['schema_version']!r}, but this DSpark Lab reads version "
+                f"{SCHEMA_VERSION}: record it again with this version."
+            )
+        return typing.cast(Trace, from_json(cls, value, "trace"))
+
+    def save(self, path: str | Path) -> None:
+        """Write as a JSON file; an existing file is replaced only once the new one is whole."""
+        write_atomically(path, json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Trace:
+        """Read a file. Raises LabError where it is missing, not JSON, or not a trace of this version."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise LabError(f"cannot read the trace {path}: {error}.") from error
+        try:
+            return cls.from_json(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise LabError(f"the trace {path} is not whole JSON ({error}): record it again.") from error

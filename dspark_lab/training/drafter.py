@@ -1,0 +1,128 @@
+"""Training a DSpark drafter on answers that its target wrote: anchors, masks, target states computed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import Qwen3ForCausalLM
+
+from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
+from dspark_lab.training.batches import Batch
+from dspark_lab.training.losses import LossWeights, draft_losses
+
+
+def drafter_config(
+    target: Qwen3ForCausalLM, mask_token_id: int, *, layers: int = 2, block_size: int = 7, rank: int = 64
+) -> DSparkConfig:
+    """A drafter shaped like its target, reading three of its layers: an early, a middle and a late one."""
+    c = target.config
+    depth = c.num_hidden_layers
+    return DSparkConfig(
+        vocab_size=c.vocab_size,
+        hidden_size=c.hidden_size,
+        intermediate_size=c.intermediate_size,
+        num_hidden_layers=layers,
+        num_attention_heads=c.num_attention_heads,
+        num_key_value_heads=c.num_key_value_heads,
+        head_dim=c.head_dim,
+        max_position_embeddings=c.max_position_embeddings,
+        num_target_layers=depth,
+        target_layer_ids=(1, depth // 2, depth - 2),
+        block_size=block_size,
+        mask_token_id=mask_token_id,
+        markov_rank=rank,
+        enable_confidence_head=True,
+        confidence_head_with_markov=rank > 0,
+        rms_norm_eps=c.rms_norm_eps,
+    )
+
+
+def new_drafter(target: Qwen3ForCausalLM, config: DSparkConfig) -> DSparkModel:
+    """Random weights, but the target's embedding and LM head; the Markov head starts as zero bias."""
+    model = DSparkModel(config)
+    for name, p in model.named_parameters():
+        if p.requires_grad and p.ndim > 1:
+            torch.nn.init.normal_(p, std=0.02)
+        if "markov_w2" in name or "confidence_head" in name:
+            torch.nn.init.zeros_(p)
+    with torch.no_grad():
+        model.embed_tokens.weight.copy_(target.get_input_embeddings().weight)
+        model.lm_head.weight.copy_(target.get_output_embeddings().weight)
+    return model
+
+
+def sample_anchors(answer: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random anchors whose next token belongs to the answer: positions [B, count] and which of them are real."""
+    candidates = answer[:, 1:]
+    order = torch.rand(candidates.shape, generator=generator).masked_fill(~candidates, 2.0).argsort(dim=1)
+    kept = torch.arange(count) < candidates.sum(1, keepdim=True)
+    anchors = F.pad(order, (0, max(0, count - order.shape[1])))[:, :count]
+    return anchors.masked_fill(~kept, 0), kept
+
+
+def block_mask(anchors: Tensor, length: int, block: int) -> Tensor:
+    """True where a block position may look [B, 1, A*block, length + A*block]: context before its anchor, own block."""
+    count = anchors.shape[1]
+    context = torch.arange(length) < anchors[..., None]  # [B, A, L]
+    own = torch.eye(count, dtype=torch.bool).repeat_interleave(block, 0).repeat_interleave(block, 1)
+    context = context.repeat_interleave(block, 1)
+    return torch.cat([context, own.expand(len(anchors), -1, -1)], dim=-1).unsqueeze(1)
+
+
+class BlockLoss:
+    """``loss_of`` for ``loop.train``: draft blocks at random anchors against the target's distributions."""
+
+    def __init__(
+        self,
+        model: DSparkModel,
+        target: Qwen3ForCausalLM,
+        batches: Callable[[int], Batch],
+        weights: LossWeights | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.target, self.batches, self.seed = model, target, batches, seed
+        self.weights = weights or LossWeights()
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        batch, c = self.batches(step), self.model.config
+        g, length = c.block_size, batch.ids.shape[1]
+        taps, target_logits = self._target_states(batch.ids)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        anchors, kept = sample_anchors(batch.answer, c.num_anchors, generator)
+        places = anchors[..., None] + torch.arange(g)  # [B, A, g] sequence positions of the block's slots
+        labels_at = (places + 1).clamp(max=length - 1)
+        valid = (batch.answer.gather(1, labels_at.flatten(1)).view_as(places) & (places + 1 < length)).cumprod(-1).bool()
+        valid &= kept[..., None]
+        previous = batch.ids.gather(1, places.clamp(max=length - 1).flatten(1))  # [B, A*g]
+        inputs = torch.full_like(places, c.mask_token_id)
+        inputs[..., 0] = batch.ids.gather(1, anchors)
+        context = self.model.context(taps, torch.arange(length).expand(len(batch.ids), -1))
+        mask = block_mask(anchors, length, g)
+        hidden = self.model.block(inputs.flatten(1), places.flatten(1), context, mask)  # [B, A*g, H]
+        logits = self.model.lm_head(hidden)
+        if self.model.markov_head is not None:
+            logits = logits + self.model.markov_head(previous)
+        confidence = None
+        if self.model.confidence_head is not None:
+            confidence = self.model.confidence_logits(hidden, previous).view(-1, g)
+        index = places.clamp(max=length - 1).flatten(1)[..., None].expand(-1, -1, c.vocab_size)
+        aligned = target_logits.gather(1, index)
+        labels = batch.ids.gather(1, labels_at.flatten(1)).view(-1, g)
+        keep = kept.flatten()
+        return draft_losses(
+            logits.view(-1, g, c.vocab_size)[keep],
+            None if confidence is None else confidence[keep],
+            aligned.view(-1, g, c.vocab_size)[keep],
+            labels[keep],
+            valid.view(-1, g)[keep],
+            self.weights,
+        )
+
+    @torch.no_grad()
+    def _target_states(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.target(ids, use_cache=False, output_hidden_states=True)
+        taps = [out.hidden_states[layer + 1] for layer in self.model.config.target_layer_ids]
+        return torch.cat(taps, dim=-1), out.logits

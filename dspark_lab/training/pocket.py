@@ -1,0 +1,127 @@
+"""The pocket pair from nothing: tokenizer, target, the target's own answers, drafter. Every stage resumes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
+
+from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
+from dspark_lab.records import write_atomically
+from dspark_lab.training.answers import AnswerBatches, regenerate
+from dspark_lab.training.batches import CorpusBatches, mixed_examples
+from dspark_lab.training.drafter import BlockLoss, drafter_config, new_drafter
+from dspark_lab.training.loop import Schedule, train
+from dspark_lab.training.target import next_token_loss, target_config
+from dspark_lab.training.tokenizer import train_tokenizer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How much of everything. The defaults made the shipped weights."""
+
+    seed: int = 0
+    tokenizer_examples: int = 20_000
+    target_steps: int = 3_600
+    target_batch: int = 24
+    target_lr: float = 3e-3
+    answers: int = 16_384
+    drafter_steps: int = 1_800
+    drafter_batch: int = 24
+    drafter_lr: float = 2e-3
+
+
+def train_pocket(out: Path, work: Path, recipe: Recipe | None = None) -> None:
+    """Train the pair into ``out`` (``target/`` and ``dspark/``), keeping checkpoints and logs in ``work``.
+
+    Interrupted, it goes on from the last checkpoint when called again. ``out`` changes only once all is trained.
+    """
+    recipe = recipe or Recipe()
+    work.mkdir(parents=True, exist_ok=True)
+    _claim(work, recipe)
+    target_folder, drafter_folder = work / "target", work / "dspark"
+    if not (target_folder / "model.safetensors").exists():
+        _train_target(target_folder, work, recipe)
+    tokenizer = AutoTokenizer.from_pretrained(target_folder)
+    target = AutoModelForCausalLM.from_pretrained(target_folder, dtype=torch.float32).eval().requires_grad_(False)
+    if not (drafter_folder / "model.safetensors").exists():
+        _train_drafter(drafter_folder, work, recipe, target, tokenizer)
+    for folder in (target_folder, drafter_folder):
+        part = out / f".{folder.name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(folder, part)
+        shutil.rmtree(out / folder.name, ignore_errors=True)
+        part.rename(out / folder.name)
+
+
+def _claim(work: Path, recipe: Recipe) -> None:
+    """Checkpoints of another recipe must not be mixed in."""
+    file, text = work / "recipe.json", json.dumps(vars(recipe), indent=1)
+    if file.exists() and file.read_text() != text:
+        from dspark_lab.errors import LabError
+
+        raise LabError(f"{work} holds a training with another recipe: give --work another folder, or delete this one.")
+    write_atomically(file, text)
+
+
+def _train_target(folder: Path, work: Path, recipe: Recipe) -> None:
+    texts = (text for e in mixed_examples("train", recipe.tokenizer_examples) for text in (e.prompt, e.answer))
+    tokenizer = train_tokenizer(texts)
+    torch.manual_seed(recipe.seed)
+    target = Qwen3ForCausalLM(target_config(tokenizer))
+    schedule = Schedule(recipe.target_steps, recipe.target_lr, weight_decay=0.05)
+    loss_of = next_token_loss(target, CorpusBatches(tokenizer, recipe.target_batch, recipe.seed))
+    _run(target, loss_of, schedule, work, "target")
+    save_target(target, tokenizer, folder)
+
+
+def _train_drafter(
+    folder: Path, work: Path, recipe: Recipe, target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    rows = regenerate(target, tokenizer, recipe.answers, work / "answers", recipe.seed)
+    torch.manual_seed(recipe.seed)
+    drafter = new_drafter(target, drafter_config(target, tokenizer.mask_token_id))
+    batches = AnswerBatches(rows, recipe.drafter_batch, tokenizer.pad_token_id, recipe.seed)
+    schedule = Schedule(recipe.drafter_steps, recipe.drafter_lr)
+    _run(drafter, BlockLoss(drafter, target, batches, seed=recipe.seed), schedule, work, "dspark")
+    save_drafter(drafter, folder)
+
+
+def _run(model: torch.nn.Module, loss_of, schedule: Schedule, work: Path, name: str) -> None:  # type: ignore[no-untyped-def]
+    log = work / f"{name}.jsonl"
+    for step, losses in train(model, loss_of, schedule, work / f"{name}-checkpoint", label=name):
+        if step % 20 == 0:
+            with log.open("a") as file:
+                file.write(json.dumps({"step": step, **losses}) + "\n")
+
+
+def save_target(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Hugging Face layout, weights rounded to bfloat16; whole or not at all."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    target.to(torch.bfloat16).save_pretrained(part)
+    tokenizer.save_pretrained(part)
+    part.rename(folder)
+
+
+def save_drafter(drafter: DSparkModel, folder: Path) -> None:
+    """DeepSpec layout, weights rounded to bfloat16; whole or not at all."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    tensors = {name: p.detach().to(torch.bfloat16).contiguous() for name, p in drafter.state_dict().items()}
+    save_file(tensors, part / "model.safetensors", metadata={"format": "pt"})
+    (part / "config.json").write_text(json.dumps(drafter.config.to_json(), indent=2) + "\n")
+    part.rename(folder)
+
+
+def load_drafter_model(folder: Path) -> DSparkModel:
+    """The module of a DeepSpec checkpoint folder, in float32."""
+    model = DSparkModel(DSparkConfig.from_json(json.loads((folder / "config.json").read_text())))
+    model.load_state_dict({name: t.float() for name, t in load_file(folder / "model.safetensors").items()})
+    return model.eval()
