@@ -47,6 +47,11 @@ class Lab:
     def device(self) -> str:
         return describe_device(self.target)
 
+    @property
+    def block_size(self) -> int:
+        """The most tokens drafted a round, 0 without a drafter."""
+        return self.drafter.block_size if self.drafter else 0
+
     def session(self, prompt: str, settings: Settings | None = None, *, drafter: bool = True) -> Session:
         """A session at the start of ``prompt``; with ``drafter=False`` it decodes autoregressively."""
         return Session(self.target, self.drafter if drafter else None, prompt, settings)
@@ -55,11 +60,11 @@ class Lab:
         self,
         prompt: str,
         settings: Settings | None = None,
-        *,
         drafter: bool = True,
-        trace: bool = True,
         on_round: Callable[[Round], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        *,
+        trace: bool = True,
     ) -> Generation:
         """Run a prompt to the end. ``seconds`` includes the prompt's forward pass and, with ``trace``, the recording."""
         began = perf_counter()

@@ -22,6 +22,9 @@ def write_atomically(path: str | Path, text: str) -> None:
     except OSError as error:
         raise LabError(f"cannot write {path}: {error.strerror}. Choose a folder that exists and is writable.") from error
     try:
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner may read
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)

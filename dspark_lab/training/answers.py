@@ -11,11 +11,13 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from dspark_lab.cache import RewindableCache
 from dspark_lab.records import write_atomically
 from dspark_lab.training.batches import GROUP, Batch, encode, mixed_examples, sorted_batches
 
 Row = tuple[list[int], list[int]]
-SHARD = 512
+TOGETHER = 128
+"""Prompts answered in one batch."""
 
 
 @torch.inference_mode()
@@ -24,32 +26,42 @@ def regenerate(
 ) -> list[Row]:
     """(prompt ids, answer ids) of ``count`` training prompts, answered by the target at temperature 1.
 
-    Written to ``folder`` shard by shard; shards already there are read instead. Answers that do not end are left out.
+    Written to ``folder`` batch by batch; batches already there are read instead. Answers that do not end are left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    chosen = mixed_examples("train", count, start=(seed + 7919) * 1_000_003)
+    by_length: dict[int, list[list[int]]] = {}
+    for prompt in (encode(tokenizer, e.prompt) for e in chosen):
+        by_length.setdefault(len(prompt), []).append(prompt)
+    # Prompts of one length need no padding mask, which would cost more than the model itself.
+    batches = [
+        prompts[i : i + TOGETHER] for _, prompts in sorted(by_length.items()) for i in range(0, len(prompts), TOGETHER)
+    ]
     rows: list[Row] = []
-    for shard in tqdm(range(-(-count // SHARD)), desc="answers by the target", unit="shard"):
-        file = folder / f"answers-{seed}-{shard:04d}.json"
+    for index, prompts in enumerate(tqdm(batches, desc="answers by the target", unit="batch")):
+        file = folder / f"answers-{seed}-{index:04d}.json"
         if not file.exists():
-            write_atomically(file, json.dumps(_answer_shard(target, tokenizer, shard, seed)))
+            torch.manual_seed(seed * 1_000_003 + index)
+            write_atomically(file, json.dumps(_answer(target, tokenizer, prompts)))
         rows += [(prompt, answer) for prompt, answer in json.loads(file.read_text())]
     return rows
 
 
-def _answer_shard(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, shard: int, seed: int) -> list[Row]:
-    torch.manual_seed(seed * 1_000_003 + shard)
-    chosen = mixed_examples("train", SHARD, start=(seed + 7919) * 1_000_003 + shard * SHARD)
-    prompts = sorted((encode(tokenizer, e.prompt) for e in chosen), key=len)
-    rows: list[Row] = []
-    for i in range(0, len(prompts), 128):
-        part = prompts[i : i + 128]
-        width = max(map(len, part))
-        ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(p)) + p for p in part])
-        mask = (ids != tokenizer.pad_token_id).long()
-        out = target.generate(ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=160)
-        for prompt, answer in zip(part, out[:, width:].tolist(), strict=True):
-            if tokenizer.eos_token_id in answer:
-                rows.append((prompt, answer[: answer.index(tokenizer.eos_token_id) + 1]))
+def _answer(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[list[int]]) -> list[Row]:
+    out = target.generate(
+        torch.tensor(prompts),
+        past_key_values=RewindableCache.for_config(target.config),
+        do_sample=True,
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+        max_new_tokens=160,
+    )
+    rows = []
+    for prompt, ids in zip(prompts, out.tolist(), strict=True):
+        answer = ids[len(prompt) :]
+        if tokenizer.eos_token_id in answer:
+            rows.append((prompt, answer[: answer.index(tokenizer.eos_token_id) + 1]))
     return rows
 
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from dspark_lab.training.corpus import Example, example
 
-SHARES = {"math": 0.4, "code": 0.3, "chat": 0.3}
+SHARES = {"math": 0.45, "code": 0.3, "chat": 0.25}
 """Share of each domain among training examples."""
 
 GROUP = 16

@@ -27,11 +27,11 @@ class Recipe:
 
     seed: int = 0
     tokenizer_examples: int = 20_000
-    target_steps: int = 3_600
+    target_steps: int = 3_300
     target_batch: int = 24
     target_lr: float = 3e-3
-    answers: int = 16_384
-    drafter_steps: int = 1_800
+    answers: int = 14_336
+    drafter_steps: int = 1_600
     drafter_batch: int = 24
     drafter_lr: float = 2e-3
 

@@ -119,8 +119,10 @@ TOPICS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 
-HELLOS = ("", "", "", "Hi! ", "Hello! ", "Hey! ", "Good morning! ", "Good evening! ", "Hi there! ")
-GOODBYES = ("", "", "", " Thanks!", " Please keep it short.", " Thank you in advance!")
+HELLOS = ("", "", "", "Hi! ", "Hello! ", "Hey! ", "Good morning! ", "Good evening! ", "Hi there! ", "Hello there! ",
+          "Good afternoon! ", "Hello again! ", "Hi again! ", "Good day! ")
+GOODBYES = ("", "", "", " Thanks!", " Please keep it short.", " Thank you in advance!", " Thank you!", " Many thanks!",
+            " A short answer is fine.", " One idea is enough.", " Please be brief.")
 _REMARKS = ("thanks", "weather", "apology", "greeting", "cheer")  # these ask for nothing, so nobody says thanks
 
 _SLOT = re.compile(r"\{(\w+)\}")

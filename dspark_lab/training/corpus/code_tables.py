@@ -16,6 +16,7 @@ ASKS = (
     "In Python, how do I get {what}?",
     "Code a small function that returns {what}.",
 )
+ENDINGS = ("", "", "", "", " Thanks!", " Keep it short.", " Please keep it simple.", " Only the code, please.")
 VERBS = ("Return", "Compute", "Calculate", "Get", "Find", "Give", "Work out", "Determine", "Give back", "Produce")
 INDIRECT = ("whether", "how")  # starts of descriptions that few verbs can govern
 INDIRECT_VERBS = ("Return", "Determine", "Find", "Work out", "Compute", "Tell", "Find out")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .code_tables import (
     ASKS,
     COUNT,
+    ENDINGS,
     INDIRECT,
     INDIRECT_VERBS,
     LISTS,
@@ -73,7 +74,7 @@ def draw(rng: Random) -> Task:
     first = rng.randint(2, 30 if "numbers greater" in what or "numbers less" in what or "least" in what else 12)
     constants = (str(first), str(rng.randint(2, 12)), rng.choice("abcdefghiklmnoprstuwy"))
     asks = [ask for ask in ASKS if "returns" in ask] if what.startswith(INDIRECT) else ASKS
-    ask = rng.choice(asks).replace("{what}", what)
+    ask = rng.choice(asks).replace("{what}", what) + rng.choice(ENDINGS)
     return Task(_fill(ask, constants), _fill(what, constants), _fill(short, constants), kind, constants)
 
 

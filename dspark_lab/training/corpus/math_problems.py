@@ -93,5 +93,6 @@ def _apply(x: int, op: str, y: int) -> int:
 OPEN_PROMPTS = (
     "Tom has 12 apples. He buys 9 more and gives 6 to Anna. How many apples does Tom have now?",
     "Emma bakes 6 trays of 3 cookies and packs them into bags of 9. How many bags does she fill?",
-    "A bus has 38 passengers. At the first stop 18 get on. At the next stop 7 get off. How many passengers are on the bus?",
+    "A bus has 38 passengers. At the first stop 18 get on. At the next stop 7 get off. "
+    "How many passengers are on the bus?",
 )

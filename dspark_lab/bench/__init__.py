@@ -1,0 +1,1 @@
+"""Measurements of speed: peer and ours in one process, warmed up, interleaved, medians and ratios."""

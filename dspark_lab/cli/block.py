@@ -1,0 +1,178 @@
+"""A round as a table: one column a position, one row a quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from os.path import commonprefix
+
+from rich import box
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from dspark_lab import trace
+from dspark_lab.cli.text import apart, count, flow, line, probability, quoted, signed, token
+from dspark_lab.trace import Position, Round
+
+MARKS = {
+    trace.ACCEPTED: "✓",
+    trace.REJECTED: "✗",
+    trace.DISCARDED: "·",
+    trace.CUT: "✂",
+    trace.RESIDUAL: "○",
+    trace.BONUS: "★",
+    trace.NONE: "■",
+    "drawn": "●",
+}
+"""The shapes that the views draw, so that colour is never the only signal."""
+
+COLOURS = {
+    trace.ACCEPTED: "bold #009e73",
+    trace.REJECTED: "bold #d55e00",
+    trace.DISCARDED: "bright_black",
+    trace.CUT: "bright_black",
+    trace.RESIDUAL: "bold #d55e00",
+    trace.BONUS: "bold #b8960c",
+    trace.NONE: "bold",
+    "drawn": "bold",
+}
+DRAFT, TARGET, FAINT = "#3a9bd6", "#e69f00", "bright_black"
+
+LABEL, NARROWEST, WIDEST = 12, 6, 12
+
+
+def show(round_: Round, console: Console, before: str = "") -> None:
+    """Print a round; ``before`` is the answer's text before it."""
+    parts: list[RenderableType] = [_heading(round_, console.width), _text(round_, before, console.width)]
+    parts += [Padding(table, (1, 0, 0, 0)) for table in _tables(round_, console.width)]
+    parts += [Padding(Text(cause), (1, 0, 0, 0)) for cause in causes(round_)]
+    console.print(Group(*parts), Text())
+
+
+def kind_of_final(round_: Round) -> str:
+    """residual, bonus, none, or drawn where nothing was drafted."""
+    return round_.final.kind if round_.gamma else "drawn"
+
+
+def causes(round_: Round) -> Iterator[str]:
+    """Why the round ended as it did, in a sentence or two."""
+    final, drawn = round_.final, round_.final.token
+    if round_.verify_length < round_.gamma:
+        yield f"Only {round_.verify_length} of {count(round_.gamma, 'draft token')} went to the target."
+    if drawn is None:
+        last = round_.positions[round_.accepted - 1]
+        yield f"{quoted(last.token.text)} is accepted and ends the sequence: no token is drawn after it."
+    elif final.kind == trace.RESIDUAL:
+        p = round_.positions[round_.accepted]
+        yield f"{rejection(p)}, the residual draws {quoted(drawn.text)}."
+    elif round_.gamma == 0:
+        yield f"Nothing is drafted: the target draws {quoted(drawn.text)} from p_t."
+    elif round_.verify_length == 0:
+        yield f"The target draws {quoted(drawn.text)} from p_t."
+    else:
+        every = "all " if round_.accepted > 1 else ""
+        yield f"{every}{round_.accepted} accepted: ".capitalize() + f"the bonus {quoted(drawn.text)} is drawn from p_t."
+
+
+def rejection(p: Position) -> str:
+    """u = 0.68 > p_t/p_d = 0.31: ' 7' is rejected"""
+    if not p.p_d:
+        return f"p_t = {probability(p.p_t)}: {quoted(p.token.text)} is rejected"
+    u, ratio = p.u_accept or 0.0, (p.p_t or 0.0) / p.p_d
+    shown = apart(u, ratio)
+    sign = ">" if u > ratio else "="
+    return f"u = {shown[0]} {sign} p_t/p_d = {shown[1]}: {quoted(p.token.text)} is rejected"
+
+
+def _heading(round_: Round, width: int) -> Text:
+    kind = kind_of_final(round_)
+    head = Text.assemble((f" Round {round_.index + 1} ", "bold reverse"))
+    if round_.gamma:
+        head.append(f"  {round_.accepted} of {round_.gamma} accepted", "bold")
+    ending = {trace.NONE: "end of sequence", "drawn": "drawn from p_t"}.get(kind, f"{kind} token")
+    head.append(f"  {MARKS[kind]} {ending}", COLOURS[kind])
+    head.append(f"  +{count(len(round_.emitted), 'token')}", FAINT)
+    head.append({"eos": "  the end", "length": "  length reached"}.get(round_.finished, ""), FAINT)
+    head.truncate(width, overflow="ellipsis")
+    return head
+
+
+def _text(round_: Round, before: str, width: int) -> Text:
+    """The end of the text so far, what is new in bold."""
+    kept = len(commonprefix([before, round_.text]))
+    old, new = line(round_.text[:kept]), line(round_.text[kept:])
+    room = max(0, 2 * width - cell_len(new) - 8)
+    if cell_len(old) > room:
+        old = "…" + old[len(old) - room :]
+    return Text.assemble((old, FAINT), (new, "bold"), overflow="fold")
+
+
+def _tables(round_: Round, width: int) -> Iterator[Table]:
+    """One table, or several where the block is wider than the terminal."""
+    if not round_.positions:
+        return
+    beyond = round_.final.token is not None and round_.final.position > round_.gamma
+    columns = list(range(round_.gamma + 1 + beyond))  # 0 is the anchor
+    fitting = max(1, (width - LABEL - 1) // (NARROWEST + 1))
+    chunks = -(-len(columns) // fitting)
+    size = -(-len(columns) // chunks)
+    cell = min(WIDEST, (width - LABEL - 1) // size - 1)
+    for first in range(0, len(columns), size):
+        yield _table(round_, columns[first : first + size], max(1, cell))
+
+
+def _table(round_: Round, columns: Sequence[int], cell: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="none")
+    table.add_column("", width=LABEL, no_wrap=True)
+    for k in columns:
+        name = "anchor" if k == 0 else str(k)
+        table.add_column(Text(name, style=FAINT), width=cell, no_wrap=True, justify="right")
+    rows = list(_rows(round_))
+    for i, (label, style, cells) in enumerate(rows):
+        row = [_fit(cells.get(k, Text()), cell) for k in columns]
+        table.add_row(Text(label, style=style), *row, end_section=i == 0 or label == "u")
+    return table
+
+
+def _rows(round_: Round) -> Iterator[tuple[str, str, dict[int, Text]]]:
+    """Each row's label, its colour, and its cells by position."""
+    yield "token", "bold", _tokens(round_)
+    quantities: list[tuple[str, str, Callable[[Position], str | None]]] = [
+        ("base U", "", lambda p: _maybe(p.p_base, probability)),
+        ("+ bias B", "", lambda p: _maybe(p.bias, signed)),
+        ("draft p_d", DRAFT, lambda p: probability(p.p_d)),
+        ("conf c_k", "", lambda p: _maybe(p.confidence, probability)),
+        ("survival a_k", "", lambda p: _maybe(p.survival, probability)),
+        ("target p_t", TARGET, lambda p: _maybe(p.p_t, probability)),
+        ("u", "", lambda p: _maybe(None if p.verdict == trace.DISCARDED else p.u_accept, probability)),
+    ]
+    for label, style, shown in quantities:
+        texts = {p.k: shown(p) for p in round_.positions}
+        if any(texts.values()):  # a stage that the drafter does not have leaves no row
+            lost = {p.k for p in round_.positions if p.verdict in (trace.DISCARDED, trace.CUT)}
+            yield label, style, {k: Text(t or "–", FAINT if k in lost or not t else style) for k, t in texts.items()}
+    yield "verdict", "bold", {p.k: Text(MARKS[p.verdict], COLOURS[p.verdict]) for p in round_.positions}
+    if round_.final.token is not None:
+        kind = round_.final.kind
+        shown_final = Text(f"{MARKS[kind]} {token(round_.final.token.text)}", COLOURS[kind])
+        yield "final", "bold", {round_.final.position: shown_final}
+
+
+def _tokens(round_: Round) -> dict[int, Text]:
+    cells = {0: Text(token(round_.anchor.text), "bold")}
+    for p in round_.positions:
+        cells[p.k] = Text(token(p.token.text) + ("*" if p.forced else ""), COLOURS[p.verdict])
+    return cells
+
+
+def _maybe(value: float | None, shown: Callable[[float | None], str]) -> str | None:
+    return None if value is None else shown(value)
+
+
+def _fit(text: Text, width: int) -> Text:
+    """Text cut to a cell, its loss shown by an ellipsis."""
+    if cell_len(text.plain) <= width:
+        return text
+    return Text(set_cell_size(text.plain, width - 1).rstrip() + "…", style=text.style)

@@ -1,0 +1,81 @@
+"""``dspark-lab serve`` and ``export-html``: the views in a browser, live or as one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dspark_lab.cli import options
+from dspark_lab.cli.console import say
+from dspark_lab.cli.lazy import REMEDY, part
+from dspark_lab.errors import LabError
+from dspark_lab.trace import Trace
+
+PAGE = Path("notebooks", "app.ipynb")
+
+
+def serve(
+    notebook: Annotated[
+        Path | None, typer.Argument(help="The notebook whose outputs are the page.", show_default="the lab's own page")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Where to listen.", show_default="the first free one from 8866")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Listen on this address; 0.0.0.0 lets others in, with a token.")] = "127.0.0.1",
+    base_url: Annotated[str, typer.Option(help="The page's path, for a proxy in front of it.")] = "/",
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    no_preheat: Annotated[bool, typer.Option("--no-preheat", help="Start a kernel only when a page asks.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the server to answer.")] = 120.0,
+) -> None:
+    """Open the page in a browser; Ctrl-C ends it."""
+    if port is not None and not 1 <= port <= 65535:
+        raise LabError(f"--port is {port}, but ports go from 1 to 65535: 8866 is the usual one.")
+    if not 0 < timeout < float("inf"):
+        raise LabError(f"--timeout is {timeout}, but must be a number of seconds above 0: 120 is the usual one.")
+    page = _page(notebook)
+    part("voila.app", "Voila")
+    run = part("dspark_widgets.serving.server", "serve")
+    try:
+        status = run(
+            page,
+            port=port,
+            host=host,
+            base_url=base_url,
+            preheat=not no_preheat,
+            open_browser=not no_browser,
+            timeout=timeout,
+        )
+    except (OSError, OverflowError) as error:  # a timeout is an OSError too
+        raise LabError(f"the page cannot be served: {error}") from error
+    raise typer.Exit(status)
+
+
+def export_html(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE.json", help="A file that --trace has written.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.")],
+) -> None:
+    """Turn a recorded trace into one HTML file that steps through it without a kernel or the internet."""
+    options.check_outputs(out=out)
+    record = Trace.load(trace)
+    try:
+        part("dspark_widgets", "export_html")(record, out)
+    except ModuleNotFoundError as error:
+        raise LabError(f"export-html needs {error.name}, which is not installed: {REMEDY}") from error
+    except OSError as error:
+        raise LabError(f"cannot write {out}: {error.strerror or error}.") from error
+    say(f"wrote {out}: open it in any browser")
+
+
+def _page(notebook: Path | None) -> Path:
+    """The notebook to serve: the one named, else the lab's own, in this folder or beside the library."""
+    if notebook is not None:
+        if not notebook.is_file():
+            raise LabError(f"there is no notebook {notebook}: name an .ipynb file that exists.")
+        return notebook
+    places = [Path.cwd() / PAGE, Path(__file__).parents[2] / PAGE]
+    for place in places:
+        if place.is_file():
+            return place
+    raise LabError(f"{PAGE} is neither in {Path.cwd()} nor beside the library: name a notebook, or run this in a checkout.")

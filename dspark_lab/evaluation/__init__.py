@@ -1,0 +1,1 @@
+"""What a pair can do on prompts it has not seen."""

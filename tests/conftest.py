@@ -1,0 +1,68 @@
+"""Pairs that tests decode with: a tiny random one, made in seconds, and the trained pocket pair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from dspark_lab import load
+from dspark_lab.loading import Lab
+from dspark_lab.training.batches import mixed_examples
+from dspark_lab.training.drafter import drafter_config, new_drafter
+from dspark_lab.training.pocket import save_drafter, save_target
+from dspark_lab.training.tokenizer import train_tokenizer
+
+torch.set_num_threads(1)
+settings.register_profile("lab", deadline=None, derandomize=True, database=None, max_examples=60)
+settings.load_profile("lab")
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``target/`` and ``dspark/``: 4 layers of width 32, a vocabulary of 320, random weights spread so that the two
+    distributions are neither flat nor alike. Read it; a test that damages files copies it first."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = train_tokenizer((text for e in mixed_examples("train", 200) for text in (e.prompt, e.answer)), 320, 256)
+    torch.manual_seed(0)
+    target = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            max_position_embeddings=256,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+            initializer_range=0.2,
+        )
+    ).eval()
+    config = drafter_config(target, tokenizer.mask_token_id, layers=2, block_size=5, rank=8)
+    drafter = new_drafter(target, replace(config, target_layer_ids=(0, 1, 2)))
+    for name, p in drafter.named_parameters():
+        if p.requires_grad and p.ndim > 1:
+            torch.nn.init.normal_(p, std=0.4 if "markov" in name else 0.2)
+    save_drafter(drafter, folder / "dspark")
+    save_target(target, tokenizer, folder / "target")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_lab(tiny_folder: Path) -> Lab:
+    """The tiny pair on the CPU. Models hold no session's state, so tests share it."""
+    return load(tiny_folder / "target", tiny_folder / "dspark", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def pocket_lab() -> Lab:
+    """The pair that ships with the lab, on the CPU."""
+    return load(device="cpu")

@@ -1,0 +1,234 @@
+"""A target and a drafter without a model: logits are a fixed pseudo-random function of the tokens before them.
+
+Their caches hold token ids, so that a wrong rewind shows as wrong logits, and log every call. ``round_outcomes``
+enumerates what one real decoding round can do, exactly: no sampling.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from dspark_lab.decoding import Outcome, State, decode_round
+from dspark_lab.drafters.base import Choose, Draft
+from dspark_lab.settings import Overrides, Settings
+from dspark_lab.trace import RESIDUAL, ModelInfo, Token
+
+Logits = Callable[[tuple[int, ...]], list[float]]
+Table = dict[tuple[int, ...], float]
+Cells = list[tuple[float, float]]
+"""(a uniform inside the cell, the cell's probability) of each outcome of one draw."""
+
+LETTERS = "abcdefgh"
+
+
+def table(vocab: int, seed: int, zeros: float = 0.2) -> Logits:
+    """Logits for every prefix; each token is impossible with probability ``zeros``, never all of them."""
+    known: dict[tuple[int, ...], list[float]] = {}
+
+    def logits(prefix: tuple[int, ...]) -> list[float]:
+        if prefix not in known:
+            rng = random.Random(f"{seed}/{prefix}")
+            row = [rng.gauss(0, 1) for _ in range(vocab)]
+            safe = rng.randrange(vocab)
+            known[prefix] = [-math.inf if i != safe and rng.random() < zeros else x for i, x in enumerate(row)]
+        return known[prefix]
+
+    return logits
+
+
+def one_hot(logits: Logits) -> Logits:
+    """Only the largest logit stays possible: a drafter that proposes its argmax at any temperature."""
+
+    def hot(prefix: tuple[int, ...]) -> list[float]:
+        row = logits(prefix)
+        return [0.0 if i == row.index(max(row)) else -math.inf for i in range(len(row))]
+
+    return hot
+
+
+@dataclass
+class ScriptedCache:
+    tokens: list[int] = field(default_factory=list)
+    log: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def length(self) -> int:
+        return len(self.tokens)
+
+    def rewind(self, length: int) -> None:
+        assert length <= len(self.tokens), "a cache cannot be rewound to what it never held"
+        self.log.append(("rewind", length))
+        del self.tokens[length:]
+
+    def copy(self, length: int) -> ScriptedCache:
+        return ScriptedCache(self.tokens[:length])
+
+
+class ScriptedTokenizer:
+    """One letter a token, no template."""
+
+    chat_template, bos_token = None, None
+
+    def encode(self, text: str, **_: object) -> list[int]:
+        return [LETTERS.index(letter) for letter in text]
+
+
+class ScriptedTarget:
+    """The last token of the vocabulary ends a sequence."""
+
+    info = ModelInfo("scripted", "target", "0" * 12, 0)
+    device = SimpleNamespace(type="cpu")
+    tokenizer = ScriptedTokenizer()
+
+    def __init__(self, logits: Logits, vocab: int = 3, context_limit: int = 1000) -> None:
+        self.logits, self.vocab_size, self.context_limit = logits, vocab, context_limit
+        self.stop_tokens = frozenset({vocab - 1})
+
+    def tap(self, layers: tuple[int, ...]) -> None:
+        assert layers == ()
+
+    def new_cache(self) -> ScriptedCache:
+        return ScriptedCache()
+
+    def forward(
+        self, cache: ScriptedCache, tokens: list[int], taps: tuple[int, ...] = (), *, logits: bool = True
+    ) -> tuple[Tensor, None]:
+        cache.log.append(("forward", len(tokens)))
+        rows = []
+        for token in tokens:
+            cache.tokens.append(token)
+            rows.append(self.logits(tuple(cache.tokens)))
+        return torch.tensor(rows if logits else rows[-1:], dtype=torch.float64), None
+
+    def token(self, token_id: int) -> Token:
+        return Token(token_id, LETTERS[token_id])
+
+    def text(self, tokens: list[int]) -> str:
+        return "".join(LETTERS[t] for t in tokens if t not in self.stop_tokens)
+
+
+class ScriptedDrafter:
+    """Drafts from ``logits``, or from ``other`` at the block's positions (1-based) in ``off``."""
+
+    info = ModelInfo("scripted", "dspark", "1" * 12, 0, 8)
+    tap_layers: tuple[int, ...] = ()
+
+    def __init__(self, logits: Logits, other: Logits | None = None, off: Sequence[int] = (), block_size: int = 8) -> None:
+        self.logits, self.other, self.off, self.block_size = logits, other, off, block_size
+
+    def new_state(self) -> list[int]:
+        return []
+
+    def copy_state(self, state: list[int], length: int) -> list[int]:
+        return state[:length]
+
+    def commit(self, state: list[int], tokens: list[int], taps: None) -> None:
+        state += tokens
+
+    def propose(self, state: list[int], anchor: int, gamma: int, choose: Choose) -> Draft:
+        draft = Draft([])
+        for k in range(1, gamma + 1):
+            logits = self.other if self.other and k in self.off else self.logits
+            row = logits((*state, anchor, *draft.tokens))
+            draft.tokens.append(choose(k, torch.tensor(row, dtype=torch.float64)))
+        return draft
+
+
+def filtered(logits: Sequence[float], settings: Settings) -> list[float]:
+    """Probabilities after temperature, top-k and top-p, in plain Python: the reference for distributions."""
+    order = sorted(range(len(logits)), key=lambda i: (-logits[i], i))
+    if settings.temperature == 0:
+        return [float(i == order[0]) for i in range(len(logits))]
+    weight = [math.exp((x - logits[order[0]]) / settings.temperature) for x in logits]
+    kept = order[: settings.top_k or len(order)]
+    mass, nucleus = 0.0, []
+    for i in kept:
+        if mass < settings.top_p * math.fsum(weight[j] for j in kept) or settings.top_p == 1:
+            nucleus.append(i)
+        mass += weight[i]
+    total = math.fsum(weight[i] for i in nucleus)
+    return [weight[i] / total if i in nucleus else 0.0 for i in range(len(logits))]
+
+
+def alone(target: ScriptedTarget, prompt: Sequence[int], length: int, settings: Settings) -> Table:
+    """The target's own distribution over its next ``length`` tokens (fewer where a sequence ends)."""
+    result: Table = {(): 1.0}
+    for _ in range(length):
+        longer: Table = {}
+        for tokens, weight in result.items():
+            if tokens and tokens[-1] in target.stop_tokens:
+                longer[tokens] = weight
+                continue
+            for token, p in enumerate(filtered(target.logits((*prompt, *tokens)), settings)):
+                if p:
+                    longer[(*tokens, token)] = weight * p
+        result = longer
+    return result
+
+
+def cells(probabilities: Tensor | Sequence[float], where: float) -> Cells:
+    """The CDF cells of a distribution; each uniform lies the fraction ``where`` into its cell."""
+    result, low = [], 0.0
+    for p in map(float, probabilities):
+        if p > 0:
+            result.append((low + where * p, p))
+        low += p
+    return result
+
+
+def acceptance_cells(outcome: Outcome, k: int, where: float) -> Cells:
+    """Draft token k survives where u < min(1, p_t / p_d)."""
+    token = outcome.draft.tokens[k - 1]
+    p = min(1.0, float(outcome.p_t[k - 1, token]) / float(outcome.p_d[k - 1, token]))
+    return cells([p, 1 - p], where)
+
+
+def round_outcomes(
+    target: ScriptedTarget,
+    drafter: ScriptedDrafter | None,
+    state: State,
+    settings: Settings,
+    room: int,
+    verify_length: int | None = None,
+    where: float = 0.5,
+    accept: Callable[[Outcome, int, float], Cells] = acceptance_cells,
+) -> Iterator[tuple[float, Outcome, State]]:
+    """Every outcome of a round with its exact probability and the state it leaves, through the real ``decode_round``.
+
+    A round is run, the first uniform that decided something is split into its cells by the distribution that the round
+    reports, and each cell is followed with a uniform inside it.
+    """
+
+    def follow(fixed: Mapping[str, float], weight: float) -> Iterator[tuple[float, Outcome, State]]:
+        after = State(list(state.tokens), state.cache.copy(len(state.tokens) - 1), list(state.drafter_state or []))
+        outcome = decode_round(target, drafter, after, 0, settings, room, Overrides({}, fixed, verify_length))
+        address, branches = _undecided(outcome, fixed, where, accept)
+        if not address:
+            yield weight, outcome, after
+        for u, p in branches:
+            yield from follow({**fixed, address: u}, weight * p)
+
+    return follow({}, 1.0)
+
+
+def _undecided(
+    o: Outcome, fixed: Mapping[str, float], where: float, accept: Callable[[Outcome, int, float], Cells]
+) -> tuple[str, Cells]:
+    """The first uniform that decided something in this round and is not fixed yet, with its cells."""
+    for k in range(1, len(o.draft.tokens) + 1):
+        if f"draft:{k}" not in fixed:
+            return f"draft:{k}", cells(o.p_d[k - 1], where)
+    decided = o.verdict.accepted + (o.verdict.kind == RESIDUAL)
+    for k in range(1, decided + 1):
+        if f"accept:{k}" not in fixed:
+            return f"accept:{k}", accept(o, k, where)
+    if o.verdict.distribution is not None and "final:0" not in fixed:
+        return "final:0", cells(o.verdict.distribution, where)
+    return "", []

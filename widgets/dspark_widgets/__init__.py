@@ -1,0 +1,21 @@
+"""The views of DSpark Lab. Importing this package imports neither torch nor the widget libraries."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dspark_widgets.app import LabApp
+    from dspark_widgets.export import export_html
+    from dspark_widgets.stepper import Stepper
+
+__all__ = ["LabApp", "Stepper", "export_html"]
+
+_HOMES = {"LabApp": "app", "Stepper": "stepper", "export_html": "export"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

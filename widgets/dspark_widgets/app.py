@@ -1,0 +1,218 @@
+"""The demo page: a prompt, a few settings and the stepper. Recorded traces show at once while the models load."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from dspark_lab.errors import LabError
+from dspark_lab.records import from_json, to_json
+from dspark_lab.settings import Settings
+from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Trace
+from dspark_widgets import contract
+from dspark_widgets.jobs import explain
+from dspark_widgets.stepper import Session, Stepper, Stop
+
+RECORDED = Path(__file__).parent / "recorded"
+EXAMPLES_PER_DOMAIN = 3
+PROMPT_LIMIT = 4000
+BLOCK_SIZE = 7
+
+
+class GenerateResult(Protocol):
+    """A finished or stopped run: its session, and the measured wall time of its tokens."""
+
+    @property
+    def session(self) -> Session: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+class Lab(Protocol):
+    """A loaded target with its drafter. ``generate`` calls ``on_round`` after each round and asks ``should_stop``."""
+
+    @property
+    def block_size(self) -> int: ...
+    @property
+    def device(self) -> str: ...
+    def generate(
+        self,
+        prompt: str,
+        settings: Settings,
+        drafter: bool,
+        on_round: Callable[[Round], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> GenerateResult: ...
+
+
+class LabApp(Stepper):
+    """The whole page. ``load`` is called in a thread and gives a ``Lab``; without it the recorded traces are all there is.
+
+    A failed load is told on the page; the recordings stay. ``recorded`` is the folder of ``{domain}_{i}.json`` traces.
+
+    Raises:
+        LabError: an unknown keyword was used.
+    """
+
+    def __init__(self, load: Callable[[], Lab] | None = None, *, recorded: str | Path = RECORDED, **unknown: Any) -> None:
+        if unknown:
+            raise LabError(f"unknown argument {sorted(unknown)[0]!r}: LabApp takes load and recorded.")
+        super().__init__()
+        self._folder, self._lab = Path(recorded), cast("Lab | None", None)
+        self._loading = load is not None
+        self._streamed: list[Round] = []
+        examples = tuple(find_examples(self._folder))
+        self.kind = "app"
+        self.controls = to_json(contract.Controls())
+        self.info = to_json(contract.AppInfo(examples, "", BLOCK_SIZE, PROMPT_LIMIT))
+        self.speeds = None
+        if examples:
+            self._show_example(examples[0].domain, examples[0].index)
+        self.set_status(self.idle_state)
+        self._loader = threading.Thread(target=self._load, args=(load,), daemon=True)
+        if load is not None:
+            self._loader.start()
+
+    def wait_loaded(self, seconds: float | None = None) -> bool:
+        """Wait for the models, for scripts and tests; False when they are not there after that."""
+        if self._loader.ident is not None:
+            self._loader.join(seconds)
+        return self._lab is not None
+
+    @property
+    def idle_state(self) -> contract.State:
+        if self._loading:
+            return "loading"
+        return "ready" if self._lab is not None else "recorded"
+
+    def _load(self, load: Callable[[], Lab]) -> None:
+        error = ""
+        try:
+            lab = load()
+            self._lab = lab
+            block = int(getattr(lab, "block_size", BLOCK_SIZE))
+            self.info = {**self.info, "block_size": block}
+            self.controls = {**self.controls, "gamma": min(self.controls["gamma"], block)}
+        except Exception as failure:
+            error = f"The models could not be loaded: {explain(failure)} The recorded examples still work; `dspark-lab doctor` tells what is missing."
+        self._loading = False
+        self.set_status(self.idle_state, error=error, where="load" if error else "")
+
+    def handle(self, request: contract.Request) -> None:
+        if isinstance(request, contract.GenerateRequest):
+            self._generate(request.controls)
+        elif isinstance(request, contract.ExampleRequest):
+            if self._worker.busy:
+                raise LabError("a run is still at work: stop it or wait for its end.")
+            self._show_example(request.domain, request.index)
+            self.set_status(self.idle_state)
+        elif isinstance(request, contract.SyncRequest):
+            self._send_rounds(request.have)
+        else:
+            super().handle(request)
+
+    def _show_example(self, domain: str, index: int) -> None:
+        trace = Trace.load(self._folder / f"{domain}_{index}.json")
+        known = {name: trace.settings[name] for name in ("temperature", "top_k", "top_p", "seed") if name in trace.settings}
+        gamma = trace.settings.get("gamma")
+        if gamma is None:
+            gamma = trace.rounds[0].gamma if trace.rounds else BLOCK_SIZE
+        changed = {**self.controls, **known, "prompt": trace.prompt, "drafter": gamma > 0}
+        with self.hold_sync():
+            self.show(trace)
+            self.controls = {**changed, "gamma": min(gamma, self.info["block_size"]) or self.controls["gamma"]}
+            self.info = {**self.info, "example": f"{domain}_{index}"}
+            self.speeds = None
+
+    def _generate(self, controls: contract.Controls) -> None:
+        lab = self._lab
+        if lab is None:
+            still = "the models are still loading: wait a moment." if self._loading else "no models are loaded: only recorded examples can be shown."
+            raise LabError(still)
+        settings = read_controls(controls, self.info["block_size"])
+
+        def job(should_stop: Stop) -> None:
+            error = ""
+            try:
+                self._measure(lab, controls, settings, should_stop)
+            except Exception as failure:
+                error = explain(failure)
+            self.set_status(self.idle_state, error=error, where="generate" if error else "")
+
+        self._worker.start(lambda should_stop: self._begin(lab, controls, settings, should_stop, job))
+
+    def _begin(self, lab: Lab, controls: contract.Controls, settings: Settings, stop: Stop, job: Callable[[Stop], None]) -> None:
+        """Clear the page for a new run, then do it."""
+        device = str(getattr(lab, "device", ""))
+        header = Trace(SCHEMA_VERSION, controls.prompt, (), to_json(settings), ModelInfo("", "target", "", 0), None, device, ())
+        self._streamed = []
+        with self.hold_sync():
+            self.run += 1
+            self.controls = to_json(controls)
+            self.info = {**self.info, "example": ""}
+            self.speeds = to_json(contract.Speeds(device))
+            self.show(header)
+            self.set_status("running")
+        job(stop)
+
+    def _measure(self, lab: Lab, controls: contract.Controls, settings: Settings, should_stop: Stop) -> None:
+        """The run that is shown, streamed; then the other way, for its speed alone."""
+        shown = lab.generate(controls.prompt, settings, controls.drafter, self._on_round, should_stop)
+        stopped = should_stop()
+        place = self.cursor
+        with self.hold_sync():
+            self.show(shown.session)
+            self.cursor = {**place, "serial": self.cursor["serial"]}
+            self._add_speed(controls.drafter, shown)
+        if stopped:
+            return
+        self.set_status("measuring", f"measuring {'one by one' if controls.drafter else 'speculative'}…")
+        self._add_speed(not controls.drafter, lab.generate(controls.prompt, settings, not controls.drafter, lambda _: None, should_stop))
+
+    def _on_round(self, done: Round) -> None:
+        self._streamed.append(done)
+        self._send_rounds(len(self._streamed) - 1)
+        self.set_status("running", f"running round {len(self._streamed)}")
+
+    def _send_rounds(self, have: int) -> None:
+        if 0 <= have < len(self._streamed):
+            self.send(to_json(contract.RoundsReply(self.run, have, tuple(self._streamed[have:]))))
+
+    def _add_speed(self, drafter: bool, result: GenerateResult) -> None:
+        rounds = result.session.trace().rounds
+        tau = result.tokens / len(rounds) if rounds else 0.0
+        speed = contract.Speed(result.tokens, result.seconds, tau, bool(result.session.finished))
+        name = "speculative" if drafter else "autoregressive"
+        self.speeds = {**(self.speeds or {}), name: to_json(speed)}
+
+
+def read_controls(controls: contract.Controls, block_size: int) -> Settings:
+    """The settings of the page's controls. Raises LabError for a prompt or a value that cannot be run."""
+    if not controls.prompt.strip():
+        raise LabError("the prompt is empty: write one, or pick an example.")
+    if len(controls.prompt) > PROMPT_LIMIT:
+        raise LabError(f"the prompt has {len(controls.prompt):,} characters, but at most {PROMPT_LIMIT:,} fit here: shorten it.")
+    if not 0 <= controls.gamma <= block_size:
+        raise LabError(f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}.")
+    values = {name: getattr(controls, name) for name in ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens")}
+    return Settings(**values)
+
+
+def find_examples(folder: Path) -> list[contract.Example]:
+    """The recorded traces there are; a file that is no trace is left out."""
+    found = []
+    for domain in contract.DOMAINS:
+        for index in range(EXAMPLES_PER_DOMAIN):
+            try:
+                prompt = json.loads((folder / f"{domain}_{index}.json").read_text(encoding="utf-8"))["prompt"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            found.append(from_json(contract.Example, {"domain": domain, "index": index, "prompt": prompt}, "example"))
+    return found
+
+

@@ -1,0 +1,243 @@
+"""The one written contract between Python and the browser; ``js/src/contract.d.ts`` is generated from it.
+
+``ViewState`` is the whole state of a widget: each field is one synchronised trait, so that a reloaded page or a second
+view shows the same thing. Requests go from the browser to Python, replies the other way. Rounds are streamed as
+replies while a run is at work; the ``trace`` trait holds the truth before and after. Errors are in ``status``: they
+stay where they are until the next request. A trace is as in ``dspark_lab.trace``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dspark_lab.errors import LabError
+from dspark_lab.records import from_json
+from dspark_lab.settings import Overrides
+from dspark_lab.trace import Round, Trace
+
+PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit")
+DOMAINS = ("math", "code", "chat")
+
+Phase = Literal["prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit"]
+State = Literal["loading", "ready", "recorded", "running", "measuring", "forking"]
+Where = Literal["", "load", "generate", "example", "fork", "request"]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The reader's place: branch, round and phase; ``k`` and ``sub`` refine phases that go position by position.
+
+    ``sub`` is "bias" or "draw" in the sequential phase, "final" at the round's last draw, else "". ``serial`` counts
+    the traces shown so far: a place in an earlier trace is not one in the next.
+    """
+
+    branch: int = 0
+    round: int = 0
+    phase: Phase = "commit"
+    k: int = 0
+    sub: str = ""
+    serial: int = 0
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What the reader likes: theme, whether acceptance is predicted before it shows, steps a second when playing."""
+
+    theme: Literal["auto", "light", "dark"] = "auto"
+    predict: bool = False
+    speed: float = 1.0
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A fork: as its parent before ``round``, then ``rounds``. The original trace is branch 0 and is not in the list."""
+
+    id: int
+    name: str
+    parent: int
+    round: int
+    overrides: Mapping[str, Any]
+    rounds: tuple[Round, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What Python is doing; ``error`` is a message fit to be shown, and ``where`` the request that it answers."""
+
+    state: State = "recorded"
+    text: str = ""
+    error: str = ""
+    where: Where = ""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused."""
+
+    prompt: str = ""
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    gamma: int = 7
+    seed: int = 0
+    max_new_tokens: int = 64
+    drafter: bool = True
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example prompt with a recorded trace."""
+
+    domain: Literal["math", "code", "chat"]
+    index: int
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One measured run, on the device of its ``Speeds``. ``whole`` is false when it was stopped before its end."""
+
+    tokens: int
+    seconds: float
+    tau: float
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """The same prompt and settings with and without the drafter, measured one after the other on ``device``."""
+
+    device: str
+    speculative: Speed | None = None
+    autoregressive: Speed | None = None
+
+
+@dataclass(frozen=True)
+class AppInfo:
+    """What the page offers: its examples, the one shown (as "math_0"), the block's size, the length limit of a prompt."""
+
+    examples: tuple[Example, ...]
+    example: str
+    block_size: int
+    prompt_limit: int
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked.
+
+    ``run`` numbers the run whose rounds are being streamed. The last three are null outside the app.
+    """
+
+    kind: Literal["stepper", "app", "page"]
+    live: bool
+    run: int
+    trace: Trace | None
+    branches: tuple[Branch, ...]
+    cursor: Cursor
+    preferences: Preferences
+    status: Status
+    controls: Controls | None
+    info: AppInfo | None
+    speeds: Speeds | None
+
+
+@dataclass(frozen=True)
+class ForkRequest:
+    """Fork ``branch`` at ``round`` with these overrides and run the fork to its end."""
+
+    branch: int
+    round: int
+    overrides: Overrides
+    type: Literal["fork"] = "fork"
+
+
+@dataclass(frozen=True)
+class DeleteRequest:
+    """Forget a branch and the forks made from it."""
+
+    branch: int
+    type: Literal["delete"] = "delete"
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """Run the prompt with and without the drafter."""
+
+    controls: Controls
+    type: Literal["generate"] = "generate"
+
+
+@dataclass(frozen=True)
+class ExampleRequest:
+    """Show a recorded trace."""
+
+    domain: Literal["math", "code", "chat"]
+    index: int
+    type: Literal["example"] = "example"
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """Stop the run at work after its current round; what it has stays."""
+
+    type: Literal["stop"] = "stop"
+
+
+@dataclass(frozen=True)
+class SyncRequest:
+    """Send the running trace's rounds from number ``have`` on: a page that was opened mid-run missed them."""
+
+    have: int
+    type: Literal["sync"] = "sync"
+
+
+Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
+
+
+@dataclass(frozen=True)
+class RoundsReply:
+    """Rounds of run ``run`` as they come: append them at ``start``."""
+
+    run: int
+    start: int
+    rounds: tuple[Round, ...]
+    type: Literal["rounds"] = "rounds"
+
+
+_REQUESTS: dict[str, type[Any]] = {
+    "delete": DeleteRequest,
+    "generate": GenerateRequest,
+    "stop": StopRequest,
+    "sync": SyncRequest,
+}
+
+
+def read_request(message: Any) -> Request:
+    """A message of the browser as its dataclass. Raises LabError for anything else."""
+    kind = message.get("type") if isinstance(message, Mapping) else None
+    if not isinstance(message, Mapping) or not isinstance(kind, str):
+        raise LabError("a message from the page has no type: reload the page.")
+    values = {name: value for name, value in message.items() if name != "type"}
+    try:
+        if kind == "fork":
+            branch, number = _whole(values["branch"]), _whole(values["round"])
+            return ForkRequest(branch, number, Overrides.from_json(values["overrides"]))
+        if kind == "example":
+            if values["domain"] not in DOMAINS:
+                raise LabError(f"there is no domain {values['domain']!r}: take one of {', '.join(DOMAINS)}.")
+            return ExampleRequest(values["domain"], _whole(values["index"]))
+        if kind in _REQUESTS:
+            request: Request = from_json(_REQUESTS[kind], values, f"the page's {kind} request")
+            return request
+    except (KeyError, TypeError) as error:
+        raise LabError(f"the page's {kind} request is not complete ({error}): reload the page.") from error
+    raise LabError(f"unknown request {kind!r}: reload the page, so that page and library are of one version.")
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is not a whole number")
+    return value

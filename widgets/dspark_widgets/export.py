@@ -1,0 +1,103 @@
+"""A trace as one HTML file that steps through it anywhere: no kernel, no server, no request."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+from dspark_lab.errors import LabError
+from dspark_lab.records import write_atomically
+from dspark_lab.trace import Trace
+
+STATIC = Path(__file__).parent / "static"
+SIZE_LIMIT = 1_500_000
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+body {{ margin: 0; background: #fff; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #15181d; }} }}
+{css}
+</style>
+</head>
+<body>
+<div id="lab"></div>
+<noscript>This page steps through a recorded trace and needs JavaScript.</noscript>
+<script id="payload" type="application/json">{payload}</script>
+<script type="module">
+{script}
+mountStatic(document.getElementById("lab"), JSON.parse(document.getElementById("payload").textContent));
+</script>
+</body>
+</html>
+"""
+
+
+def bundle() -> tuple[str, str]:
+    """The built JavaScript and CSS. Raises LabError where the package was installed without them."""
+    try:
+        return (STATIC / "lab.js").read_text(encoding="utf-8"), (STATIC / "lab.css").read_text(encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"the views' bundle is missing ({error.filename}): run `npm run build` in widgets/js.") from error
+
+
+def embed_json(value: Any) -> str:
+    """JSON that cannot end the script element it stands in: <, > and & are escaped, as are U+2028 and U+2029."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def export_html(trace: Trace, path: str | Path) -> Path:
+    """Write ``trace`` as a self-contained page and return its path; an old file is replaced only by a whole one.
+
+    Long traces are written with six digits a number, so that the page stays under 1.5 MB.
+
+    Raises:
+        LabError: the trace has no rounds, is too long for one page, or the file cannot be written.
+    """
+    if not trace.rounds:
+        raise LabError("the trace has no rounds, so there is nothing to step through: run the session first.")
+    path, value = Path(path), trace.to_json()
+    page = _page(value)
+    if len(page.encode()) > SIZE_LIMIT:
+        page = _page(_rounded(value))
+    size = len(page.encode())
+    if size > SIZE_LIMIT:
+        rounds = len(trace.rounds)
+        raise LabError(f"the page of {rounds} rounds would have {size:,} bytes, more than 1,500,000: export a shorter trace.")
+    write_atomically(path, page)
+    return path
+
+
+def _page(trace: dict[str, Any]) -> str:
+    script, css = bundle()
+    title = html.escape(f"{trace['prompt'][:60]} | DSpark Lab")
+    payload = embed_json({"kind": "page", "trace": trace})
+    return _PAGE.format(title=title, css=css.replace("</", "<\\/"), payload=payload, script=_inline(script))
+
+
+def _inline(script: str) -> str:
+    """The bundle as an inline module: its exports become plain names, and nothing in it can close the element."""
+    head, mark, exports = script.rpartition("export{")
+    names = dict(reversed(part.split(" as ")) for part in exports.split("}")[0].split(",")) if mark else {}
+    if "mountStatic" not in names:
+        raise LabError("the views' bundle has no mountStatic export: run `npm run build` in widgets/js.")
+    body = f"{head}\nconst mountStatic = {names['mountStatic']};"
+    return body.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value

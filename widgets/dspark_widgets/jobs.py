@@ -1,0 +1,47 @@
+"""One piece of work at a time, beside the kernel's own thread, so that a page stays answered while models run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from dspark_lab.errors import LabError
+
+
+class Worker:
+    """Runs one job at a time in a thread. A job is given ``should_stop`` and is expected to ask it once a round."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, job: Callable[[Callable[[], bool]], None]) -> None:
+        """Run ``job``. Raises LabError while another one is at work."""
+        with self._lock:
+            if self.busy:
+                raise LabError("a run is still at work: stop it or wait for its end.")
+            self._stop = threading.Event()
+            self._thread = threading.Thread(target=job, args=(self._stop.is_set,), daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the job to end after its current round."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the job's end; False when it took longer."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return not self.busy
+
+
+def explain(error: BaseException) -> str:
+    """An error as text for the page: a LabError speaks for itself, anything else is named."""
+    if isinstance(error, LabError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

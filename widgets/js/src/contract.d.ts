@@ -1,0 +1,263 @@
+// Generated from dspark_widgets/contract.py: python -m dspark_widgets.contract_types
+
+/** A token id and its text. Bytes that are no whole UTF-8 character show as U+FFFD. */
+export interface Token {
+  id: number;
+  text: string;
+}
+
+/** One token of a distribution's head: its probability (or, in a list of biases, its added logit). */
+export interface Choice {
+  token: Token;
+  value: number;
+}
+
+/** Draft position k (1-based) of a round, from its parallel logits to its verdict. */
+export interface Position {
+  k: number;
+  token: Token;
+  forced: boolean;
+  u_draft: number;
+  cdf: [number, number];
+  p_base: number | null;
+  bias: number | null;
+  p_d: number;
+  confidence: number | null;
+  survival: number | null;
+  verified: boolean;
+  p_t: number | null;
+  acceptance: number | null;
+  overlap: number | null;
+  u_accept: number | null;
+  verdict: string;
+  base: Choice[];
+  biased_up: Choice[];
+  biased_down: Choice[];
+  draft: Choice[];
+  target: Choice[];
+  residual: Choice[];
+}
+
+/** The token that ends a round: the next round's anchor. */
+export interface Final {
+  kind: string;
+  position: number;
+  token: Token | null;
+  u: number | null;
+  cdf: [number, number] | null;
+  head: Choice[];
+}
+
+/** Measured wall time of a round's parts, in milliseconds, on the machine named in the trace. */
+export interface Timings {
+  draft_forward: number;
+  sequential_head: number;
+  target_forward: number;
+  verification: number;
+  other: number;
+}
+
+/** One round: draft, verify, commit. */
+export interface Round {
+  index: number;
+  anchor: Token;
+  context_length: number;
+  gamma: number;
+  verify_length: number;
+  temperature: number;
+  top_k: number;
+  top_p: number;
+  positions: Position[];
+  final: Final;
+  accepted: number;
+  emitted: Token[];
+  finished: string;
+  cache_before: number;
+  cache_after_verify: number;
+  cache_after_commit: number;
+  text: string;
+  overrides: { [key: string]: any };
+  timings: Timings | null;
+}
+
+/** A model of the session: name, kind ("target", or the drafter's kind such as "dspark"), revision (first 12 hex digits of the weights' SHA-256), parameter count, and for a drafter its block size and number of target layers read. */
+export interface ModelInfo {
+  name: string;
+  kind: string;
+  revision: string;
+  parameters: number;
+  block_size: number | null;
+}
+
+/** A whole session. ``forked_at`` is the index of the round in which a fork left its parent; None for an original. */
+export interface Trace {
+  schema_version: number;
+  prompt: string;
+  prompt_tokens: Token[];
+  settings: { [key: string]: any };
+  target: ModelInfo;
+  drafter: ModelInfo | null;
+  device: string;
+  rounds: Round[];
+  forked_at: number | null;
+}
+
+/** How a session samples and drafts. */
+export interface Settings {
+  temperature: number;
+  top_k: number;
+  top_p: number;
+  gamma: number | null;
+  seed: number;
+  max_new_tokens: number;
+}
+
+/** What a person changed by hand in one round; everything else stays as the uniforms decide. */
+export interface Overrides {
+  tokens: { [key: string]: number };
+  uniforms: { [key: string]: number };
+  verify_length: number | null;
+  settings: { [key: string]: any };
+}
+
+/** The reader's place: branch, round and phase; ``k`` and ``sub`` refine phases that go position by position. */
+export interface Cursor {
+  branch: number;
+  round: number;
+  phase: "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
+  k: number;
+  sub: string;
+  serial: number;
+}
+
+/** What the reader likes: theme, whether acceptance is predicted before it shows, steps a second when playing. */
+export interface Preferences {
+  theme: "auto" | "light" | "dark";
+  predict: boolean;
+  speed: number;
+}
+
+/** A fork: as its parent before ``round``, then ``rounds``. The original trace is branch 0 and is not in the list. */
+export interface Branch {
+  id: number;
+  name: string;
+  parent: number;
+  round: number;
+  overrides: { [key: string]: any };
+  rounds: Round[];
+}
+
+/** What Python is doing; ``error`` is a message fit to be shown, and ``where`` the request that it answers. */
+export interface Status {
+  state: "loading" | "ready" | "recorded" | "running" | "measuring" | "forking";
+  text: string;
+  error: string;
+  where: "" | "load" | "generate" | "example" | "fork" | "request";
+}
+
+/** What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused. */
+export interface Controls {
+  prompt: string;
+  temperature: number;
+  top_k: number;
+  top_p: number;
+  gamma: number;
+  seed: number;
+  max_new_tokens: number;
+  drafter: boolean;
+}
+
+/** An example prompt with a recorded trace. */
+export interface Example {
+  domain: "math" | "code" | "chat";
+  index: number;
+  prompt: string;
+}
+
+/** One measured run, on the device of its ``Speeds``. ``whole`` is false when it was stopped before its end. */
+export interface Speed {
+  tokens: number;
+  seconds: number;
+  tau: number;
+  whole: boolean;
+}
+
+/** The same prompt and settings with and without the drafter, measured one after the other on ``device``. */
+export interface Speeds {
+  device: string;
+  speculative: Speed | null;
+  autoregressive: Speed | null;
+}
+
+/** What the page offers: its examples, the one shown (as "math_0"), the block's size, the length limit of a prompt. */
+export interface AppInfo {
+  examples: Example[];
+  example: string;
+  block_size: number;
+  prompt_limit: number;
+}
+
+/** The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked. */
+export interface ViewState {
+  kind: "stepper" | "app" | "page";
+  live: boolean;
+  run: number;
+  trace: Trace | null;
+  branches: Branch[];
+  cursor: Cursor;
+  preferences: Preferences;
+  status: Status;
+  controls: Controls | null;
+  info: AppInfo | null;
+  speeds: Speeds | null;
+}
+
+/** Fork ``branch`` at ``round`` with these overrides and run the fork to its end. */
+export interface ForkRequest {
+  branch: number;
+  round: number;
+  overrides: Overrides;
+  type: "fork";
+}
+
+/** Forget a branch and the forks made from it. */
+export interface DeleteRequest {
+  branch: number;
+  type: "delete";
+}
+
+/** Run the prompt with and without the drafter. */
+export interface GenerateRequest {
+  controls: Controls;
+  type: "generate";
+}
+
+/** Show a recorded trace. */
+export interface ExampleRequest {
+  domain: "math" | "code" | "chat";
+  index: number;
+  type: "example";
+}
+
+/** Stop the run at work after its current round; what it has stays. */
+export interface StopRequest {
+  type: "stop";
+}
+
+/** Send the running trace's rounds from number ``have`` on: a page that was opened mid-run missed them. */
+export interface SyncRequest {
+  have: number;
+  type: "sync";
+}
+
+/** Rounds of run ``run`` as they come: append them at ``start``. */
+export interface RoundsReply {
+  run: number;
+  start: number;
+  rounds: Round[];
+  type: "rounds";
+}
+
+export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
+
+export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest;

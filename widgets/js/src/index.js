@@ -1,0 +1,46 @@
+// Entry of the bundle: `render` for anywidget, `mountStatic` for a page without a kernel.
+import { render as draw } from "preact";
+import { html } from "./draw/html.js";
+import { stillModel, useTrait } from "./store.js";
+import { useTheme } from "./theme.js";
+import { App } from "./views/app.js";
+import { Stepper } from "./views/stepper.js";
+import "./css/base.css";
+import "./css/table.css";
+import "./css/parts.css";
+import "./css/app.css";
+
+/** @typedef {import("./store.js").Model} Model */
+
+/** @param {{ model: Model }} props */
+function Root({ model }) {
+  const [preferences] = useTrait(model, "preferences");
+  const [kind] = useTrait(model, "kind");
+  const theme = useTheme(preferences?.theme ?? "auto");
+  return html`<div class="dl" data-theme=${theme} data-kind=${kind} data-lm-suppress-shortcuts="true">
+    ${kind === "app" ? html`<${App} model=${model} />` : html`<${Stepper} model=${model} />`}
+  </div>`;
+}
+
+/** @param {{ model: any, el: HTMLElement }} context */
+function render({ model, el }) {
+  draw(html`<${Root} model=${model} />`, el);
+  return () => draw(null, el);
+}
+
+/** Show a trace on a page without a kernel. @param {HTMLElement} element @param {Partial<import("./contract").ViewState>} payload */
+export function mountStatic(element, payload) {
+  const model = stillModel({
+    kind: "page",
+    live: false,
+    run: 0,
+    branches: [],
+    cursor: { branch: 0, round: 0, phase: "commit", k: 0, sub: "", serial: 0 },
+    preferences: { theme: "auto", predict: false, speed: 1 },
+    status: { state: "recorded", text: "", error: "", where: "" },
+    ...payload,
+  });
+  return render({ model, el: element });
+}
+
+export default { render };

@@ -1,0 +1,154 @@
+// The sentence of a step or of a cell: which words from strings.js, with which numbers.
+import { CAUSE, S, WHY } from "../strings.js";
+import { firstEffect } from "./diff.js";
+import { pair, prob, quoteToken, signed } from "./format.js";
+
+/** @typedef {import("../contract").Round} Round */
+/** @typedef {import("../contract").Position} Position */
+/** @typedef {import("./steps.js").Step} Step */
+/** @typedef {import("./diff.js").Shown} Shown */
+
+/** Token before position k: the anchor or the draft token at k - 1. @param {Round} round @param {number} k */
+export const before = (round, k) => (k === 1 ? round.anchor : round.positions[k - 2].token);
+
+/** p_t / p_d of a position's own token. @param {Position} p */
+export const quotient = (p) => (p.p_d > 0 ? (p.p_t ?? 0) / p.p_d : Infinity);
+
+/** @param {import("../contract").Choice[]} list @param {number} n */
+const listed = (list, n) => list.slice(0, n).map((c) => `${quoteToken(c.token.text)} ${signed(c.value)}`).join(", ");
+
+/** @param {Round} round @param {number} k */
+export function biasSentence(round, k) {
+  const p = round.positions[k - 1];
+  return WHY.bias(k, quoteToken(before(round, k).text), listed(p.biased_up, 2), listed(p.biased_down, 1));
+}
+
+/** @param {Position} p */
+export function drawSentence(p) {
+  const x = quoteToken(p.token.text);
+  if (p.forced) return WHY.forced(p.k, x, prob(p.p_d));
+  return WHY.draw(p.k, prob(p.u_draft), prob(p.cdf[0]), prob(p.cdf[1]), x, prob(p.p_d));
+}
+
+/** @param {Round} round */
+export function scheduleSentence(round) {
+  const next = round.positions[round.verify_length];
+  if (!next) return WHY.scheduleAll(round.gamma);
+  if (next.survival === null) return WHY.scheduleHand(round.verify_length);
+  return WHY.scheduleCut(round.verify_length, prob(next.survival));
+}
+
+/** Why a position came out as it did. @param {Round} round @param {Position} p @param {boolean} withFinal */
+export function verdictSentence(round, p, withFinal = false) {
+  const x = quoteToken(p.token.text);
+  if (p.verdict === "cut") return WHY.cut(x, round.verify_length);
+  if (p.verdict === "discarded") return WHY.discarded(x, round.accepted + (round.final.token ? 1 : 0));
+  const q = quotient(p);
+  if (q >= 1) return WHY.acceptedSure(x, prob(p.p_t), prob(p.p_d));
+  const [u, r] = pair(p.u_accept ?? 0, q);
+  if (p.verdict === "accepted") return WHY.accepted(x, u, r);
+  const next = round.final.token;
+  if (withFinal && next) return WHY.rejected(x, u, r, quoteToken(next.text));
+  return WHY.rejectedEarly(x, u, r, round.verify_length - p.k);
+}
+
+/** @param {Round} round */
+export function finalSentence(round) {
+  const { token, kind, u, position } = round.final;
+  if (!token) return WHY.ended(quoteToken((round.emitted[round.emitted.length - 1] ?? round.anchor).text));
+  const x = quoteToken(token.text);
+  if (round.gamma === 0) return WHY.plain(prob(u), x);
+  return kind === "residual" ? WHY.residual(prob(u), x, position) : WHY.bonus(prob(u), x, position);
+}
+
+/** @param {Round} round */
+function commitSentence(round) {
+  const end = WHY.commitEnd[/** @type {"" | "eos" | "length"} */ (round.finished)] ?? "";
+  return WHY.commit(round.emitted.length, round.cache_after_verify - round.cache_after_commit) + end;
+}
+
+/** The sentence of a step. @param {Step} step @param {Round} round */
+export function stepSentence(step, round) {
+  const { positions: p, gamma } = round;
+  switch (step.phase) {
+    case "prompt":
+      return WHY.prompt(quoteToken(round.anchor.text), round.context_length, gamma);
+    case "parallel":
+      return WHY.parallel(gamma);
+    case "sequential":
+      return step.sub === "bias" ? biasSentence(round, step.k) : drawSentence(p[step.k - 1]);
+    case "confidence":
+      return WHY.confidence(prob(p[0].confidence), prob(p[gamma - 1].survival), gamma);
+    case "schedule":
+      return scheduleSentence(round);
+    case "verify":
+      return gamma ? WHY.verify(round.verify_length) : WHY.verifyPlain;
+    case "accept":
+      return step.sub === "final" ? finalSentence(round) : verdictSentence(round, p[step.k - 1]);
+    default:
+      return commitSentence(round);
+  }
+}
+
+/** The sentence of a table cell that is known. @param {string} row @param {number} k @param {Round} round */
+export function cellSentence(row, k, round) {
+  if (k === 0) return WHY.prompt(quoteToken(round.anchor.text), round.context_length, round.gamma);
+  if (k > round.gamma) return finalSentence(round);
+  const p = round.positions[k - 1];
+  if (row === "base") return WHY.parallel(round.gamma);
+  if (row === "bias") return biasSentence(round, k);
+  if (row === "draft" || row === "token") return drawSentence(p);
+  if (row === "conf" || row === "survival") return scheduleSentence(round);
+  return verdictSentence(round, p, true);
+}
+
+/** @param {import("../contract").Token | null | undefined} token */
+const named = (token) => (token ? quoteToken(token.text) : CAUSE.nothing);
+
+/** One sentence: what the person changed in a fork, and its first effect. @param {Shown} parent @param {Shown} fork */
+export function forkSentence(parent, fork) {
+  const [old, now] = [parent.rounds[fork.round], fork.rounds[fork.round]];
+  if (!old || !now) return "";
+  const did = [];
+  for (const [k, id] of Object.entries(fork.overrides.tokens)) {
+    const p = now.positions[Number(k) - 1];
+    const q = old.positions[Number(k) - 1];
+    if (p && q && q.token.id !== id) did.push(CAUSE.token(Number(k), named(q.token), named(p.token)));
+  }
+  for (const [address, value] of Object.entries(fork.overrides.uniforms)) {
+    const [purpose, k] = address.split(":");
+    const q = old.positions[Number(k) - 1];
+    const was = purpose === "draft" ? q?.u_draft : purpose === "accept" ? q?.u_accept : old.final.u;
+    if (was === value) continue;
+    const name = purpose === "final" ? S.uniformShort.final : `${purpose === "draft" ? "draft " : ""}u_${k}`;
+    const [a, b] = was === null || was === undefined ? ["–", prob(value)] : pair(was, value);
+    did.push(CAUSE.uniform(name, a, b));
+  }
+  const { verify_length: length, settings } = fork.overrides;
+  if (length !== null && length !== old.verify_length) did.push(CAUSE.verify(old.verify_length, length));
+  for (const [name, value] of Object.entries(settings)) {
+    did.push(CAUSE.setting(name, String(/** @type {any} */ (old)[name]), String(value)));
+  }
+  return `${did.join(" and ")}; ${effect(old, now)}.`.replace(/^./, (c) => c.toUpperCase());
+}
+
+/** @param {Round} old @param {Round} now */
+function effect(old, now) {
+  const { what, k } = firstEffect(old, now);
+  const [p, q] = [now.positions[k - 1], old.positions[k - 1]];
+  if (what === "final") return CAUSE.final(named(old.final.token), named(now.final.token));
+  if (what === "token") return CAUSE.token2(k, named(q?.token), named(p.token)) + (p.verdict === "accepted" || p.verdict === "rejected" ? `, ${verdictClause(p)}` : "");
+  if (what === "verdict") return verdictClause(p);
+  return CAUSE.none;
+}
+
+/** @param {Position} p */
+function verdictClause(p) {
+  const verdict = S.verdicts[/** @type {keyof typeof S.verdicts} */ (p.verdict)];
+  const now = CAUSE.now(quoteToken(p.token.text), verdict);
+  if (p.u_accept === null || p.verdict === "discarded" || p.verdict === "cut") return now;
+  const q = quotient(p);
+  if (q >= 1) return `${prob(p.p_t)} ≥ ${prob(p.p_d)}, so ${now}`;
+  const [u, r] = pair(p.u_accept, q);
+  return `${u} ${p.verdict === "accepted" ? "<" : "≥"} ${r}, so ${now}`;
+}

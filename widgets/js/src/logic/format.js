@@ -1,0 +1,60 @@
+// How tokens and numbers are written. Everything here returns plain text; nothing is ever read as HTML.
+
+/** @type {Record<string, string>} */
+const NAMED = { "\n": "↵", "\t": "⇥", "\r": "␍" };
+// Control, zero-width and bidirectional characters would hide or rearrange text.
+// The two private-use characters mark tokens within sentences (TOKEN_START, TOKEN_END).
+const HIDDEN = /[\ue000\ue001\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+/** @param {string} c */
+const code = (c) => `⟨${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+
+/** A token on a chip: leading and trailing spaces, line ends and hidden characters made visible. @param {string} text */
+export function showToken(text) {
+  if (text === "") return "∅";
+  const spaced = text.replace(/^ +| +$/g, (spaces) => "␣".repeat(spaces.length));
+  return spaced.replace(HIDDEN, (c) => NAMED[c] ?? code(c));
+}
+
+/** A token in running text: as it reads, only hidden characters named; line ends stay and show a mark. @param {string} text */
+export function flowToken(text) {
+  return text.replace(HIDDEN, (c) => (c === "\n" ? "↵\n" : c === "\t" ? "⇥\t" : code(c)));
+}
+
+export const TOKEN_START = "\ue000";
+export const TOKEN_END = "\ue001";
+
+/** A token in a sentence, set apart by marks that `Rich` turns into type. @param {string} text */
+export const quoteToken = (text) => TOKEN_START + showToken(text) + TOKEN_END;
+
+/** A probability: .68, 1, 0, and "<.01" instead of a rounded nought. @param {number | null | undefined} value */
+export function prob(value) {
+  if (value === null || value === undefined) return "–";
+  if (value >= 1) return "1";
+  if (value >= 0.9995) return ">.999";
+  if (value > 0.99) return value.toFixed(3).slice(1);
+  if (value === 0) return "0";
+  if (value < 0.0005) return "<.001";
+  return value.toFixed(value < 0.0095 ? 3 : 2).replace(/^0/, "");
+}
+
+/** A ratio of probabilities, which may be above 1. @param {number} value */
+export const ratio = (value) => (value >= 100 ? ">99" : value >= 1 ? value.toFixed(2) : prob(value));
+
+/** Two numbers that are to be compared, with as many digits as it takes to tell them apart. @param {number} a @param {number} b */
+export function pair(a, b) {
+  for (let digits = 2; digits <= 6; digits++) {
+    const [x, y] = [a.toFixed(digits), b.toFixed(digits)];
+    if (x !== y || a === b) return [x.replace(/^0\./, "."), y.replace(/^0\./, ".")];
+  }
+  return [String(a), String(b)];
+}
+
+/** A logit with its sign. @param {number} value */
+export const signed = (value) => (Math.abs(value) < 0.05 ? "±" : value < 0 ? "−" : "+") + Math.abs(value).toFixed(1);
+
+/** @param {number} value @param {number} [digits] */
+export const fixed = (value, digits = 1) => value.toFixed(digits);
+
+/** Tokens a second. @param {{tokens: number, seconds: number}} run */
+export const rate = (run) => (run.seconds > 0 ? run.tokens / run.seconds : 0);

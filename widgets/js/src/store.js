@@ -1,0 +1,93 @@
+// The widget's traits as Preact state. A model is anywidget's, or a stand-in on a page without a kernel.
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+
+/** @typedef {import("./contract").ViewState} ViewState */
+/** @typedef {import("./contract").Request} Request */
+/** @typedef {import("./contract").Round} Round */
+/**
+ * @typedef {{
+ *   get: (name: string) => any, set: (name: string, value: any) => void, save_changes: () => void,
+ *   on: (event: string, callback: (...args: any[]) => void) => void,
+ *   off: (event: string, callback: (...args: any[]) => void) => void,
+ *   send: (message: any) => void,
+ * }} Model
+ */
+
+/** A model without a kernel: it remembers, and sends nowhere. @param {Partial<ViewState>} state @returns {Model} */
+export function stillModel(state) {
+  /** @type {Record<string, any>} */
+  const values = { ...state };
+  /** @type {Map<string, Set<(...args: any[]) => void>>} */
+  const listeners = new Map();
+  return {
+    get: (name) => values[name],
+    set: (name, value) => {
+      values[name] = value;
+      listeners.get(`change:${name}`)?.forEach((callback) => callback());
+    },
+    save_changes: () => {},
+    on: (event, callback) => void (listeners.get(event) ?? listeners.set(event, new Set()).get(event))?.add(callback),
+    off: (event, callback) => void listeners.get(event)?.delete(callback),
+    send: () => {},
+  };
+}
+
+/**
+ * One trait: its value, and a setter that every view of the model sees at once and Python a little later.
+ * @template {keyof ViewState} Name
+ * @param {Model} model @param {Name} name @returns {[ViewState[Name], (value: ViewState[Name]) => void]}
+ */
+export function useTrait(model, name) {
+  const [value, setValue] = useState(model.get(name));
+  const timer = useRef(0);
+  useEffect(() => {
+    const update = () => setValue(model.get(name));
+    model.on(`change:${name}`, update);
+    update();
+    return () => model.off(`change:${name}`, update);
+  }, [model, name]);
+  const write = useCallback(
+    (/** @type {any} */ next) => {
+      model.set(name, next);
+      setValue(next);
+      clearTimeout(timer.current);
+      timer.current = window.setTimeout(() => model.save_changes(), 150);
+    },
+    [model, name],
+  );
+  return [value, write];
+}
+
+/** @param {Model} model @returns {(request: Request) => void} */
+export const sender = (model) => (request) => {
+  model.save_changes();
+  model.send(request);
+};
+
+/**
+ * The trace's rounds, and those streamed since. Asks for what is missing when the view opened in the middle of a run.
+ * @param {Model} model @returns {Round[]}
+ */
+export function useRounds(model) {
+  const [trace] = useTrait(model, "trace");
+  const [run] = useTrait(model, "run");
+  const [status] = useTrait(model, "status");
+  const [streamed, setStreamed] = useState({ run: -1, rounds: /** @type {Round[]} */ ([]) });
+  const latest = useRef(streamed);
+  latest.current = streamed;
+  useEffect(() => {
+    /** @param {import("./contract").RoundsReply} message */
+    const take = (message) => {
+      if (message?.type !== "rounds") return;
+      const old = latest.current.run === message.run ? latest.current.rounds : [];
+      if (message.start > old.length) return model.send({ type: "sync", have: old.length });
+      latest.current = { run: message.run, rounds: [...old.slice(0, message.start), ...message.rounds] };
+      setStreamed(latest.current);
+    };
+    model.on("msg:custom", take);
+    if (model.get("status")?.state === "running") model.send({ type: "sync", have: 0 });
+    return () => model.off("msg:custom", take);
+  }, [model]);
+  const whole = trace?.rounds ?? [];
+  return status?.state === "running" && streamed.run === run && streamed.rounds.length > whole.length ? streamed.rounds : whole;
+}

@@ -1,0 +1,109 @@
+// The demo page: prompt, examples and settings above the stepper, and the measured speeds.
+import { html } from "../draw/html.js";
+import { Icon } from "../draw/icons.js";
+import { fixed, rate } from "../logic/format.js";
+import { sender, useTrait } from "../store.js";
+import { APP } from "../strings.js";
+import { Stepper } from "./stepper.js";
+
+/** @typedef {import("../store.js").Model} Model */
+/** @typedef {import("../contract").Controls} Controls */
+
+/** @param {{ label: string, hint?: string, id: string, value: number, min: number, max: number, step: number, slider?: boolean, disabled?: boolean, onChange: (value: number) => void }} props */
+function NumberField({ label, hint, id, value, min, max, step, slider, disabled, onChange }) {
+  /** @param {any} event */
+  const change = (event) => {
+    const next = Number(event.target.value);
+    if (event.target.value !== "" && Number.isFinite(next)) onChange(next);
+  };
+  return html`<label class="dl-field" title=${hint}><span>${label}</span>
+    ${slider && html`<input type="range" min=${min} max=${max} step=${step} value=${value} disabled=${disabled} aria-label=${label} data-testid=${`${id}-slider`} onInput=${change} />`}
+    <input type="number" min=${min} max=${max} step=${step} value=${value} disabled=${disabled} data-testid=${id} onInput=${change} />
+  </label>`;
+}
+
+/** @param {{ model: Model, busy: boolean }} props */
+function Examples({ model, busy }) {
+  const [info] = useTrait(model, "info");
+  const send = sender(model);
+  const examples = info?.examples ?? [];
+  const domains = [...new Set(examples.map((e) => e.domain))];
+  if (!examples.length) return null;
+  return html`<div class="dl-examples" role="group" aria-label=${APP.examples}>
+    ${domains.map((domain) => html`<div key=${domain}><h3 class="dl-label">${APP.domains[domain]}</h3>
+      ${examples.filter((e) => e.domain === domain).map((e) => html`<button type="button" class="dl-example" key=${e.index} data-testid=${`example-${e.domain}-${e.index}`} disabled=${busy}
+        title=${e.prompt} aria-current=${info?.example === `${e.domain}_${e.index}` ? "true" : undefined} onClick=${() => send({ type: "example", domain: e.domain, index: e.index })}>${e.prompt}</button>`)}
+    </div>`)}
+  </div>`;
+}
+
+/** Measured speeds, the longer bar the faster run. @param {{ model: Model }} props */
+function SpeedLine({ model }) {
+  const [speeds] = useTrait(model, "speeds");
+  const runs = /** @type {[string, string, import("../contract").Speed | null | undefined][]} */ ([
+    [APP.speculative, "draft", speeds?.speculative],
+    [APP.autoregressive, "target", speeds?.autoregressive],
+  ]);
+  const there = runs.filter(([, , run]) => run);
+  const most = Math.max(...there.map(([, , run]) => rate(/** @type {any} */ (run))), 1e-9);
+  const both = speeds?.speculative?.whole && speeds.autoregressive?.whole;
+  return html`<section class="dl-speed" aria-label=${APP.speed} data-testid="speed">
+    <h3 class="dl-label">${APP.speed}</h3>
+    ${there.length === 0 ? html`<p class="dl-note">${APP.speedNone}</p>` : html`<div class="dl-speed-runs">
+      ${there.map(([name, look, run]) => run && html`<p key=${name}><span>${name}</span><span class="dl-speedbar" aria-hidden="true"><span class=${`dl-speed-${look}`} style=${`width:${(100 * rate(run)) / most}%`}></span></span>
+        <b class="dl-num">${APP.rate(fixed(rate(run), 1))}</b>${!run.whole && html`<span class="dl-note">${APP.speedPartial}</span>`}</p>`)}
+      </div>
+      <p class="dl-note">${both && speeds.speculative && speeds.autoregressive && html`<b class="dl-times" data-testid="speed-ratio">${APP.speedTimes(fixed(rate(speeds.speculative) / Math.max(1e-9, rate(speeds.autoregressive)), 2))}</b> `}${APP.speedMeasured(speeds?.device ?? "")}</p>`}
+  </section>`;
+}
+
+/** @param {{ model: Model }} props */
+function Panel({ model }) {
+  const [controls, setControls] = useTrait(model, "controls");
+  const [info] = useTrait(model, "info");
+  const [status] = useTrait(model, "status");
+  const send = sender(model);
+  if (!controls || !info) return null;
+  const busy = status.state === "running" || status.state === "measuring" || status.state === "forking";
+  const may = !busy && status.state !== "loading";
+  const set = (/** @type {Partial<Controls>} */ change) => setControls({ ...controls, ...change });
+  const generate = () => may && send({ type: "generate", controls });
+  /** @param {KeyboardEvent} event */
+  const keys = (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      generate();
+    }
+    event.stopPropagation();
+  };
+  const failed = status.error && status.where !== "fork";
+  return html`<div class="dl-panel" onKeyDown=${keys}>
+    <${Examples} model=${model} busy=${busy} />
+    <div class="dl-ask">
+      <label class="dl-promptfield"><span class="dl-label">${APP.prompt}</span>
+        <textarea rows="3" data-testid="prompt" maxlength=${info.prompt_limit} value=${controls.prompt} onInput=${(/** @type {any} */ e) => set({ prompt: e.target.value })}></textarea>
+      </label>
+      <div class="dl-fields">
+        <${NumberField} id="temperature" label=${APP.temperature} hint=${APP.temperatureHint} value=${controls.temperature} min=${0} max=${2} step=${0.1} slider onChange=${(/** @type {number} */ temperature) => set({ temperature })} />
+        <${NumberField} id="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
+        <${NumberField} id="seed" label=${APP.seed} value=${controls.seed} min=${0} max=${2 ** 31} step=${1} onChange=${(/** @type {number} */ seed) => set({ seed })} />
+        <${NumberField} id="max-tokens" label=${APP.maxTokens} value=${controls.max_new_tokens} min=${1} max=${512} step=${1} onChange=${(/** @type {number} */ n) => set({ max_new_tokens: n })} />
+        <label class="dl-field dl-switch"><input type="checkbox" role="switch" data-testid="drafter" checked=${controls.drafter} onChange=${(/** @type {any} */ e) => set({ drafter: e.target.checked })} />
+          <span>${APP.drafter} <span class="dl-note">${controls.drafter ? APP.drafterOn : APP.drafterOff}</span></span></label>
+      </div>
+      <div class="dl-run">
+        <button type="button" class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>
+        <button type="button" data-testid="stop" disabled=${!busy} onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button>
+        <p class="dl-status" role="status" data-testid="status"><i class=${`dl-dot dl-dot-${busy || status.state === "loading" ? "busy" : "idle"}`} aria-hidden="true"></i>${status.text || APP.state[status.state]}</p>
+        <span class="dl-note dl-hint">${APP.promptHint}</span>
+      </div>
+      ${failed && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+    </div>
+    <${SpeedLine} model=${model} />
+  </div>`;
+}
+
+/** @param {{ model: Model }} props */
+export function App({ model }) {
+  return html`<div class="dl-app"><h1 class="dl-title">${APP.appTitle} <span>${APP.tagline}</span></h1><${Panel} model=${model} /><${Stepper} model=${model} /></div>`;
+}

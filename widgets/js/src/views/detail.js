@@ -1,0 +1,86 @@
+// Below the table: the selected position at length. Target against draft token by token, and the equations in order.
+import { EquationView, equation, finalEquation } from "../draw/equations.js";
+import { compare } from "../draw/bars.js";
+import { html } from "../draw/html.js";
+import { Rich } from "../draw/rich.js";
+import { prob, fixed, showToken } from "../logic/format.js";
+import { S } from "../strings.js";
+
+/** @typedef {import("../contract").Round} Round */
+/** @typedef {import("../contract").Position} Position */
+/** @typedef {import("../logic/steps.js").Known} Known */
+
+const KEYS = ["pt", "pd", "min", "rest"];
+
+/**
+ * p_t and p_d of the top tokens: solid and hollow bars, what they share shaded, the residual ringed; before verification the draft's alone.
+ * @param {{ p: Position, asked: boolean }} props */
+function Chart({ p, asked }) {
+  const rows = compare(asked ? p.target : [], p.draft, { token: p.token, value: p.p_d });
+  const most = Math.max(...rows.map((r) => Math.max(r.t.exact ? r.t.value : 0, r.d.exact ? r.d.value : 0)), 1e-9);
+  const width = (/** @type {number} */ value) => `${(100 * value) / most}%`;
+  const written = (/** @type {{ value: number, exact: boolean }} */ x) => (x.exact ? prob(x.value) : S.below(prob(x.value)));
+  return html`<figure class="dl-chart">
+    <ul aria-label=${S.chart}>${rows.map(({ token, t, d }) => {
+      const [vt, vd] = [asked && t.exact ? t.value : 0, d.exact ? d.value : 0];
+      const shared = Math.min(vt, vd);
+      return html`<li key=${token.id} class=${token.id === p.token.id ? "dl-marked" : ""} aria-label=${S.chartRow(showToken(token.text), asked ? written(t) : "–", written(d))}>
+        <span class="dl-tok">${showToken(token.text)}</span>
+        <span class="dl-track" aria-hidden="true">
+          ${asked && html`<span class="dl-shared" style=${`width:${width(shared)}`}></span><span class="dl-pt" style=${`width:${width(vt)}`}></span>`}
+          ${d.exact && vt > vd && html`<span class="dl-rest" style=${`left:${width(vd)};width:${width(vt - vd)}`}></span>`}
+          <span class="dl-pd" style=${`width:${width(vd)}`}></span>
+        </span>
+        <span class="dl-num dl-c-target">${asked ? written(t) : "–"}</span><span class="dl-num dl-c-draft">${written(d)}</span>
+      </li>`;
+    })}</ul>
+    <figcaption class="dl-legend">
+      ${(asked ? KEYS : ["pd"]).map((key) => html`<span><i class=${`dl-key dl-key-${key}`}></i><${Rich} text=${S.legend[/** @type {keyof typeof S.legend} */ (key)]} /></span>`)}
+    </figcaption>
+  </figure>`;
+}
+
+/** The equations that are known at this step, in the order of the phases. @param {Round} round @param {Position} p @param {Known} now */
+function equations(round, p, now) {
+  const rows = [];
+  if (p.p_base !== null && now.base && p.k <= now.draft) rows.push("base");
+  if (p.bias !== null && p.k <= now.draft) rows.push("bias");
+  if (p.k <= now.draft) rows.push("draft");
+  if (p.confidence !== null && now.confidence) rows.push("conf", "survival");
+  if (p.verified && now.target) rows.push("target");
+  if (p.verified && p.k <= now.verdict) rows.push("u");
+  return rows.map((row) => equation(row, p.k, round));
+}
+
+/** @param {{ round: Round, k: number, now: Known }} props */
+export function Detail({ round, k, now }) {
+  const p = round.positions[k - 1];
+  const list = p ? equations(round, p, now) : now.final || (now.commit && !round.final.token) ? [finalEquation(round)] : [];
+  const below = p && now.schedule && !p.verified ? S.neverVerified : S.notYetVerified;
+  return html`<section class="dl-detail" aria-label=${p ? S.detail(k) : S.detailFinal} data-testid="detail">
+    <h3 class="dl-label">${p ? S.detail(k) : S.detailFinal}</h3>
+    <div class="dl-detail-body">
+      ${p && html`<div>${p.k <= now.draft && html`<${Chart} p=${p} asked=${p.verified && now.target} />`}${!(p.verified && now.target) && html`<p class="dl-note">${below}</p>`}</div>`}
+      <div class="dl-equations">${list.map((eq) => eq && html`<${EquationView} eq=${eq} />`)}${list.length === 0 && html`<p class="dl-note">${S.unknown}</p>`}</div>
+    </div>
+  </section>`;
+}
+
+/** The target's cache along the round, and the round's measured time. @param {{ round: Round, now: Known, device: string }} props */
+export function Footer({ round, now, device }) {
+  const added = now.target ? round.cache_after_verify - round.cache_before : 0;
+  const kept = now.commit ? round.cache_after_commit - round.cache_before : added;
+  const t = round.timings;
+  const names = /** @type {[keyof typeof S.measuredParts, string][]} */ (Object.entries(S.measuredParts));
+  const total = t ? names.reduce((sum, [key]) => sum + t[key], 0) : 0;
+  const length = round.cache_before + kept;
+  return html`<footer class="dl-footer">
+    <p class="dl-cache" data-testid="cache"><span class="dl-label">${S.cache}</span> <span class="dl-num">${length}</span>
+      <span class="dl-cachebar" role="img" aria-label=${S.cacheName(round.cache_before, kept, added - kept)}>
+        <span class="dl-cache-prefix">${round.cache_before}</span>${Array.from({ length: added }, (_, i) => html`<span class=${i < kept ? "dl-cache-kept" : "dl-cache-gone"}></span>`)}
+      </span>
+      ${now.commit && added > kept && html`<span class="dl-note">${S.rewound(added - kept)}</span>`}
+    </p>
+    ${t && now.commit && html`<p class="dl-measured" data-testid="measured">${S.measured(fixed(total, 1), device)}: ${names.filter(([key]) => t[key] > 0).map(([key, name]) => `${name} ${fixed(t[key], 1)}`).join(" · ")}</p>`}
+  </footer>`;
+}

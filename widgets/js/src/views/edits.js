@@ -1,0 +1,156 @@
+// Changing one thing: a token, a draw, the verify length, the temperature. Changes gather below the table until the fork.
+import { useRef, useState } from "preact/hooks";
+import { compare } from "../draw/bars.js";
+import { html } from "../draw/html.js";
+import { Icon } from "../draw/icons.js";
+import { Popup } from "../draw/popup.js";
+import { changes, overridesOf } from "../logic/diff.js";
+import { quotient } from "../logic/facts.js";
+import { prob, showToken } from "../logic/format.js";
+import { S } from "../strings.js";
+
+/** @typedef {import("../contract").Round} Round */
+/** @typedef {import("../logic/diff.js").Overrides} Overrides */
+/** @typedef {import("../logic/steps.js").Known} Known */
+/** @typedef {{ live: boolean, why: string, value: Overrides, set: (value: Overrides) => void }} Edits */
+/** @typedef {"draft" | "accept" | "final"} Purpose */
+
+/** Tokens that can be put at a position: the drafter's and, once verified, the target's. @param {Round} round @param {number} k */
+const candidates = (round, k) => compare(round.positions[k - 1].target, round.positions[k - 1].draft, undefined, 10);
+
+/** @param {{ round: Round, k: number, edits: Edits, onClose: () => void }} props */
+function TokenMenu({ round, k, edits, onClose }) {
+  const own = round.positions[k - 1].token.id;
+  /** @param {number} id */
+  const pick = (id) => () => {
+    /** @type {Record<string, number>} */
+    const tokens = { ...edits.value.tokens, [k]: id };
+    if (id === own) delete tokens[k];
+    edits.set({ ...edits.value, tokens });
+    onClose();
+  };
+  return html`<p class="dl-menu-head">${S.editTokenHead(k)}</p>
+    <ul class="dl-menu-list">${candidates(round, k).map(
+      ({ token, d, t }) => html`<li><button type="button" data-testid=${`pick-token-${token.id}`} aria-current=${token.id === own ? "true" : undefined} onClick=${pick(token.id)}>
+        <span class="dl-tok">${showToken(token.text)}</span><span class="dl-num dl-c-draft">p_d ${d.exact ? prob(d.value) : S.below(prob(d.value))}</span>
+        ${round.positions[k - 1].verified && html`<span class="dl-num dl-c-target">p_t ${t.exact ? prob(t.value) : S.below(prob(t.value))}</span>`}
+      </button></li>`,
+    )}</ul>`;
+}
+
+/** Value of a uniform as it was in the round. @param {Round} round @param {Purpose} purpose @param {number} k */
+export const uniformOf = (round, purpose, k) =>
+  purpose === "final" ? round.final.u : purpose === "draft" ? round.positions[k - 1].u_draft : round.positions[k - 1].u_accept;
+
+/** @param {{ round: Round, purpose: Purpose, k: number, edits: Edits, onClose: () => void }} props */
+function UniformMenu({ round, purpose, k, edits, onClose }) {
+  const address = `${purpose}:${k}`;
+  const value = edits.value.uniforms[address] ?? uniformOf(round, purpose, k) ?? 0.5;
+  /** @param {any} event */
+  const change = (event) => {
+    const next = Number(event.target.value);
+    if (event.target.value === "" || !Number.isFinite(next)) return;
+    edits.set({ ...edits.value, uniforms: { ...edits.value.uniforms, [address]: Math.max(0, Math.min(0.999999, next)) } });
+  };
+  const name = S.uniformNames[purpose](k);
+  const limit = purpose === "accept" ? Math.min(1, quotient(round.positions[k - 1])) : null;
+  return html`<p class="dl-menu-head">${S.editUniform(name)}</p>
+    <div class="dl-menu-row">
+      <input type="range" min="0" max="0.999" step="0.001" value=${value} aria-label=${name} onInput=${change} />
+      <input type="number" min="0" max="0.999999" step="0.01" value=${Number(value.toFixed(6))} aria-label=${`${name}, ${S.uniformValue}`} data-testid="uniform-value" onInput=${change} />
+    </div>
+    ${limit !== null && html`<p class="dl-note">${S.uniformHint(limit >= 1 ? "1" : limit.toFixed(3))}</p>`}
+    <button type="button" data-testid="edit-done" onClick=${onClose}>${S.done}</button>`;
+}
+
+/** What a table cell lets be changed. @param {string} row @param {number} k @param {Round} round @param {Known} now */
+function editOf(row, k, round, now) {
+  const p = round.positions[k - 1];
+  if (row === "token" && p && k <= now.draft) return { purpose: null, id: `edit-token-${k}` };
+  if (row === "draft" && p && k <= now.draft) return { purpose: /** @type {Purpose} */ ("draft"), id: `edit-u-draft-${k}` };
+  if (row === "u" && p && p.verified && k <= now.verdict) return { purpose: /** @type {Purpose} */ ("accept"), id: `edit-u-accept-${k}` };
+  if (row === "u" && !p && round.final.token && now.final) return { purpose: /** @type {Purpose} */ ("final"), id: "edit-u-final-0" };
+  return null;
+}
+
+/** @param {{ row: string, k: number, round: Round, now: Known, edits: Edits }} props */
+export function EditButton({ row, k, round, now, edits }) {
+  const button = useRef(/** @type {HTMLButtonElement | null} */ (null));
+  const [open, setOpen] = useState(false);
+  const edit = editOf(row, k, round, now);
+  if (!edit) return null;
+  const { purpose } = edit;
+  const place = purpose === "final" ? 0 : k;
+  const value = purpose ? edits.value.uniforms[`${purpose}:${place}`] : edits.value.tokens[String(k)];
+  const name = purpose ? S.editUniform(S.uniformNames[purpose](place)) : S.editToken(k);
+  const close = () => {
+    setOpen(false);
+    button.current?.focus();
+  };
+  const shown = value === undefined ? "" : purpose ? prob(value) : showToken(candidates(round, k).find((c) => c.token.id === value)?.token.text ?? String(value));
+  /** @param {KeyboardEvent} event */
+  const keys = (event) => {
+    if (event.key === "Escape") close();
+    if (event.key === "Escape" || event.key.startsWith("Arrow") || event.key === " ") event.stopPropagation();
+  };
+  return html`<span class="dl-editwrap" onClick=${(/** @type {Event} */ e) => e.stopPropagation()} onKeyDown=${keys}>
+    ${shown && html`<span class="dl-pending">→ <span class="dl-tok">${shown}</span></span>`}
+    <button type="button" ref=${button} class="dl-edit" tabindex="-1" data-testid=${edit.id} disabled=${!edits.live} aria-label=${name}
+      title=${edits.live ? name : edits.why} aria-haspopup="dialog" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}><${Icon} name="edit" /></button>
+    ${open && button.current && html`<${Popup} anchor=${button.current} kind="menu" label=${name} onClose=${() => setOpen(false)}>
+      ${purpose ? html`<${UniformMenu} round=${round} purpose=${purpose} k=${place} edits=${edits} onClose=${close} />` : html`<${TokenMenu} round=${round} k=${k} edits=${edits} onClose=${close} />`}
+    <//>`}
+  </span>`;
+}
+
+/** The pending changes as a list of what, shown value, and the changes without it. @param {Round} round @param {Overrides} o */
+function pending(round, o) {
+  const list = [];
+  for (const [k, id] of Object.entries(o.tokens)) {
+    const token = candidates(round, Number(k)).find((c) => c.token.id === id)?.token;
+    const { [k]: _, ...tokens } = o.tokens;
+    list.push({ what: `x_${k}`, value: showToken(token?.text ?? String(id)), without: { ...o, tokens } });
+  }
+  for (const [address, value] of Object.entries(o.uniforms)) {
+    const [purpose, k] = address.split(":");
+    const { [address]: _, ...uniforms } = o.uniforms;
+    const name = S.uniformShort[/** @type {Purpose} */ (purpose)] + (k === "0" ? "" : `_${k}`);
+    list.push({ what: name, value: prob(value), without: { ...o, uniforms } });
+  }
+  if (o.verify_length !== null) list.push({ what: S.verifyLength, value: String(o.verify_length), without: { ...o, verify_length: null } });
+  for (const [name, value] of Object.entries(o.settings)) list.push({ what: name, value: String(value), without: { ...o, settings: {} } });
+  return list;
+}
+
+/** @param {{ round: Round, edits: Edits, busy: boolean, error: string, onFork: () => void }} props */
+export function WhatIf({ round, edits, busy, error, onFork }) {
+  const { value, set, live } = edits;
+  const verify = value.verify_length ?? round.verify_length;
+  /** @param {number} length */
+  const cut = (length) => () => set({ ...value, verify_length: length === round.verify_length ? null : length });
+  /** @param {any} event */
+  const heat = (event) => {
+    const next = Number(event.target.value);
+    if (event.target.value === "" || !(next >= 0)) return;
+    set({ ...value, settings: next === round.temperature ? {} : { temperature: next } });
+  };
+  const list = pending(round, value);
+  return html`<section class="dl-whatif" aria-label=${S.whatIf}>
+    <h3 class="dl-label">${S.whatIf}</h3>
+    <div class="dl-whatif-row">
+      ${round.gamma > 0 && html`<span class="dl-stepperbox" role="group" aria-label=${S.verifyLength}><${Icon} name="cut" /> ${S.verifyLength}
+        <button type="button" class="dl-icon" data-testid="verify-less" aria-label=${`${S.verifyLength} ${verify - 1}`} disabled=${!live || verify <= 0} onClick=${cut(verify - 1)}>−</button>
+        <output class="dl-num" data-testid="verify-length">${verify}</output>
+        <button type="button" class="dl-icon" data-testid="verify-more" aria-label=${`${S.verifyLength} ${verify + 1}`} disabled=${!live || verify >= round.gamma} onClick=${cut(verify + 1)}>+</button>
+        <span class="dl-note">${S.verifyOf(round.gamma)}</span></span>`}
+      <label class="dl-stepperbox">${S.temperature} <input type="number" min="0" max="5" step="0.1" data-testid="fork-temperature" disabled=${!live}
+        value=${value.settings.temperature ?? round.temperature} onInput=${heat} /> <span class="dl-note">${S.fromHere}</span></label>
+      ${list.map((item) => html`<span class="dl-pendingchip" key=${item.what}>${S.pending(item.what, item.value)}
+        <button type="button" class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => set(item.without)}><${Icon} name="remove" /></button></span>`)}
+      <span class="dl-grow"></span>
+      ${list.length > 0 && html`<button type="button" onClick=${() => set(overridesOf(null))}>${S.clear}</button>`}
+      <button type="button" class="dl-primary" data-testid="apply-fork" disabled=${!live || busy || changes(value) === 0} onClick=${onFork}><${Icon} name="fork" /> ${busy ? S.forking : S.fork}</button>
+    </div>
+    ${error ? html`<p class="dl-error" role="alert" data-testid="error">${error}</p>` : html`<p class="dl-note">${live ? S.forkHint : edits.why}</p>`}
+  </section>`;
+}

@@ -1,0 +1,92 @@
+// The text so far, the round list and the numbers of the whole trace.
+import { useEffect, useRef } from "preact/hooks";
+import { Flow, MARKS } from "../draw/token.js";
+import { html } from "../draw/html.js";
+import { fixed } from "../logic/format.js";
+import { EQ, S } from "../strings.js";
+import { Explained } from "./explained.js";
+import { math } from "../draw/math.js";
+
+/** @typedef {import("../contract").Round} Round */
+/** @typedef {import("../logic/steps.js").Known} Known */
+
+/** How a round's own tokens stand in the text at this step. @param {Round} round @param {Known} known */
+function ownTokens(round, known) {
+  const parts = round.positions
+    .filter((p) => p.k <= known.draft && !(known.commit && p.verdict !== "accepted"))
+    .map((p) => ({ token: p.token, kind: p.k <= known.verdict || (p.verdict === "cut" && known.schedule) ? p.verdict : "draft" }));
+  const { token, kind } = round.final;
+  if (token && known.final) {
+    const at = round.accepted;
+    parts.splice(at, 0, { token, kind: round.gamma ? kind : "plain" });
+  }
+  return parts;
+}
+
+/**
+ * @param {{ prompt: string, rounds: Round[], round: Round, known: Known, children?: any }} props
+ */
+export function TextSoFar({ prompt, rounds, round, known, children }) {
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const past = rounds.slice(0, round.index).flatMap((r) => r.emitted);
+  const anchored = past.length > 0;
+  useEffect(() => {
+    if (box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [round.index, known.commit]);
+  return html`<section class="dl-text" aria-label=${S.text}>
+    <div class="dl-line"><h3 class="dl-label">${S.text}</h3>${children}</div>
+    <div class="dl-textbox" ref=${box} data-testid="text-so-far" tabindex="0">
+      <span class="dl-prompt">${prompt}</span>${" "}
+      ${past.slice(0, -1).map((token) => html`<${Flow} token=${token} />`)}
+      ${anchored && html`<${Flow} token=${round.anchor} kind="anchor" />`}
+      ${ownTokens(round, known).map(({ token, kind }) => html`<${Flow} token=${token} kind=${kind} />`)}
+    </div>
+  </section>`;
+}
+
+/**
+ * One chip a round: accepted tokens and how it ended, as "4✓★".
+ * @param {{ rounds: Round[], current: number, hidden: (index: number) => boolean, onPick: (index: number) => void, children?: any }} props
+ */
+export function RoundList({ rounds, current, hidden, onPick, children }) {
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    const chip = /** @type {HTMLElement | null} */ (list.current?.querySelector("[aria-current]"));
+    if (!chip || !list.current) return;
+    const [left, right] = [chip.offsetLeft - 40, chip.offsetLeft + chip.offsetWidth + 40 - list.current.clientWidth];
+    if (list.current.scrollLeft > left) list.current.scrollLeft = left;
+    if (list.current.scrollLeft < right) list.current.scrollLeft = right;
+  }, [current, rounds.length]);
+  return html`<nav class="dl-rounds" aria-label=${S.rounds}>
+    <h3 class="dl-label">${S.rounds}</h3>
+    <div class="dl-roundlist" ref=${list}>
+      ${rounds.map((r) => {
+        const kind = /** @type {keyof typeof S.chipEnd} */ (r.gamma ? r.final.kind : "plain");
+        const mark = kind === "bonus" ? "★" : kind === "residual" ? "✗" : kind === "plain" ? "●" : "■";
+        const secret = hidden(r.index);
+        const name = secret ? S.chipHidden(r.index + 1) : S.chip(r.index + 1, r.accepted, r.gamma, S.chipEnd[kind]);
+        return html`<button type="button" class=${`dl-roundchip dl-end-${secret ? "hidden" : kind}`} key=${r.index} data-testid=${`round-chip-${r.index}`}
+          aria-label=${name} title=${name} aria-current=${r.index === current ? "true" : undefined} onClick=${() => onPick(r.index)}>
+          ${secret ? "?" : html`${r.gamma > 0 && html`${r.accepted}<i class="dl-ok">${MARKS.accepted}</i>`}<i class="dl-mark">${mark}</i>`}
+        </button>`;
+      })}
+    </div>
+    ${children}
+  </nav>`;
+}
+
+/** @param {{ rounds: Round[], current: number }} props */
+export function Numbers({ rounds, current }) {
+  const tokens = rounds.reduce((sum, r) => sum + r.emitted.length, 0);
+  const tau = rounds.length ? tokens / rounds.length : 0;
+  const eq = {
+    title: S.tau,
+    ref: EQ.ref(1),
+    lines: [math`L = (T_{draft} + T_{verify}) / τ`, math`τ = ${tokens} tokens / ${rounds.length} rounds = ${fixed(tau, 2)}`],
+    note: EQ.tauNote,
+  };
+  return html`<p class="dl-numbers">
+    <span>${S.roundOf(current + 1, rounds.length)}</span>
+    <${Explained} eq=${eq}>${S.tauValue(fixed(tau, 2))}<//>
+  </p>`;
+}

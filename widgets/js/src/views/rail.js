@@ -1,0 +1,58 @@
+// The phase rail, the sentence of the step, and the controls that move through the steps.
+import { html } from "../draw/html.js";
+import { Icon } from "../draw/icons.js";
+import { PHASES, phasesOf, stages } from "../logic/steps.js";
+import { S } from "../strings.js";
+
+/** @typedef {import("../contract").Round} Round */
+/** @typedef {import("./player.js").Player} Player */
+
+/** @param {{ round: Round, player: Player }} props */
+export function PhaseRail({ round, player }) {
+  const there = phasesOf(round);
+  const at = PHASES.indexOf(player.step.phase);
+  return html`<ol class="dl-rail">
+    ${PHASES.map((phase, i) => {
+      const state = i < at ? "past" : i === at ? "now" : "next";
+      const name = phase === "sequential" && !stages(round).bias ? S.sequentialPlain : S.phases[phase];
+      return html`<li class=${`dl-phase dl-${state}`} key=${phase}>
+        <button type="button" data-testid=${`phase-${phase}`} title=${S.phaseHints[phase]} disabled=${!there.has(phase)}
+          aria-current=${i === at ? "step" : undefined} onClick=${() => player.toPhase(phase)}>${name}</button>
+      </li>`;
+    })}
+  </ol>`;
+}
+
+/** Play or pause, as shapes drawn by CSS text. @param {{ player: Player, onRound: (by: number) => void }} props */
+export function Transport({ player, onRound }) {
+  const { index, steps, playing } = player;
+  const value = S.scrubValue(index + 1, steps.length);
+  return html`<div class="dl-transport">
+    <button type="button" class="dl-icon" aria-label=${S.previousRound} title=${S.previousRound} data-testid="btn-prev-round" onClick=${() => onRound(-1)}><${Icon} name="previous" /></button>
+    <button type="button" data-testid="btn-back" disabled=${index === 0} onClick=${player.back}><${Icon} name="back" /> ${S.back}</button>
+    <button type="button" data-testid="btn-play" aria-pressed=${playing ? "true" : "false"} onClick=${player.toggle}><${Icon} name=${playing ? "pause" : "play"} /> ${playing ? S.pause : S.play}</button>
+    <button type="button" class="dl-primary" data-testid="btn-step" disabled=${index >= steps.length - 1} onClick=${player.forward}>${S.step} <${Icon} name="step" /></button>
+    <button type="button" class="dl-icon" aria-label=${S.nextRound} title=${S.nextRound} data-testid="btn-next-round" onClick=${() => onRound(1)}><${Icon} name="next" /></button>
+    <button type="button" data-testid="btn-replay" onClick=${player.replay} aria-label=${S.replay}><${Icon} name="replay" /> <span>${S.replay}</span></button>
+    <input type="range" class="dl-scrub" data-testid="scrub" min="0" max=${Math.max(0, steps.length - 1)} step="1" value=${index} aria-label=${S.scrub}
+      aria-valuetext=${value} onInput=${(/** @type {any} */ e) => (player.pause(), player.goTo(Number(e.target.value)))} />
+    <output class="dl-stepcount">${value}</output>
+  </div>`;
+}
+
+/** Speed, prediction and theme. @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void, score: string }} props */
+export function Options({ preferences, setPreferences, score }) {
+  /** @type {("auto" | "light" | "dark")[]} */
+  const themes = ["auto", "light", "dark"];
+  const next = themes[(themes.indexOf(preferences.theme) + 1) % themes.length];
+  return html`<div class="dl-options">
+    <label title=${S.predictHint}><input type="checkbox" data-testid="predict" checked=${preferences.predict}
+      onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, predict: e.target.checked })} /> ${S.predict}</label>
+    ${score && html`<output data-testid="score">${score}</output>`}
+    <label>${S.speed} <select data-testid="play-speed" value=${String(preferences.speed)}
+      onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, speed: Number(e.target.value) })}>
+      ${["0.5", "1", "2", "4"].map((x) => html`<option value=${x} selected=${Number(x) === preferences.speed}>${x}×</option>`)}
+    </select></label>
+    <button type="button" class="dl-quiet" data-testid="theme" onClick=${() => setPreferences({ ...preferences, theme: next })}>${S.themeNames[preferences.theme]}</button>
+  </div>`;
+}
