@@ -15,7 +15,7 @@ from dspark_lab.records import to_json
 from dspark_lab.target import Target
 from dspark_lab.trace import Choice, Final, Position, Round
 
-HEAD = 10
+HEAD = 8
 """Tokens kept of each distribution, the most probable ones; those that matter to the round are added."""
 
 
@@ -133,14 +133,14 @@ def _final(target: Target, o: Outcome) -> Final:
 
 
 def _heads(target: Target, values: Tensor, wanted: Sequence[Sequence[int]], count: int = HEAD) -> list[tuple[Choice, ...]]:
-    """Per row of ``values`` [n, V] its ``count`` largest entries and the ``wanted`` tokens, largest first; tokens of
+    """Per row of ``values`` [n, V] its ``count`` largest entries and the ``wanted`` tokens, largest first; others of
     probability zero are left out."""
     if not len(values):
         return []
     top = values.topk(min(count, values.shape[-1]), dim=-1)
     rows = []
     for i, (ids, numbers) in enumerate(zip(top.indices.tolist(), top.values.tolist(), strict=True)):
-        row = [(t, x) for t, x in zip(ids, numbers, strict=True) if x > 0]
-        row += [(t, float(values[i, t])) for t in wanted[i] if t not in ids]
-        rows.append(tuple(Choice(target.token(t), x) for t, x in row))
+        row = {t: x for t, x in zip(ids, numbers, strict=True) if x > 0}
+        row |= {t: float(values[i, t]) for t in wanted[i] if t not in row}
+        rows.append(tuple(Choice(target.token(t), x) for t, x in row.items()))
     return rows

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.drafters.dspark import DSparkDrafter
@@ -98,13 +99,19 @@ def load_target(source: str | Path, device: torch.device) -> Target:
     folder = resolve(source, "target")
     files = weight_files(folder)
     dtype = torch.float32 if device.type == "cpu" else "auto"
+    bars = is_progress_bar_enabled()
+    if folder.parent == POCKET:
+        disable_progress_bar()  # a bar for a tenth of a second is noise
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError, RuntimeError) as error:
         raise LabError(f"the target in {folder} cannot be loaded: {error}") from error
+    finally:
+        if bars:
+            enable_progress_bar()
     model = model.to(device).requires_grad_(False)
     parameters = sum(p.numel() for p in model.parameters())
     return Target(model, tokenizer, ModelInfo(_name(source), "target", revision(files), parameters))
@@ -118,7 +125,10 @@ def load_drafter(source: str | Path, target: Target) -> DSparkDrafter:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LabError(f"the drafter's {folder / 'config.json'} cannot be read: {error}.") from error
-    config = DSparkConfig.from_json(raw)
+    try:
+        config = DSparkConfig.from_json(raw)
+    except LabError as error:
+        raise LabError(f"{folder / 'config.json'}: {error}") from error
     _match("hidden size", config.hidden_size, target.config.hidden_size, folder)
     _match("vocabulary", config.vocab_size, target.vocab_size, folder)
     _match("number of target layers", config.num_target_layers, target.config.num_hidden_layers, folder)
@@ -158,7 +168,10 @@ def weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     names = {"model.safetensors"}
     if index.exists():
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        try:
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LabError(f"the list of weight files {index} is damaged ({error}): {_remedy(folder)}.") from error
     files = [folder / name for name in sorted(names)]
     for file in files:
         if not file.exists():

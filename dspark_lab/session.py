@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable
 from dataclasses import asdict
+
+import torch
 
 from dspark_lab.decoding import Outcome, State, decode_round, prefill
 from dspark_lab.describe import describe
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.errors import LabError
-from dspark_lab.prompts import encode_prompt
+from dspark_lab.prompts import clean_prompt, encode_prompt
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.target import Target
 from dspark_lab.trace import SCHEMA_VERSION, Round, Trace
@@ -29,10 +33,10 @@ class Session:
     """
 
     def __init__(self, target: Target, drafter: Drafter | None, prompt: str, settings: Settings | None = None) -> None:
-        self.target, self.drafter, self.prompt = target, drafter, prompt
+        self.target, self.drafter, self.prompt = target, drafter, clean_prompt(prompt)
         self.settings = settings or Settings()
         check_gamma(self.settings, drafter)
-        self.prompt_tokens = encode_prompt(target.tokenizer, prompt, target.context_limit)
+        self.prompt_tokens = encode_prompt(target.tokenizer, self.prompt, target.context_limit)
         self.state = prefill(target, drafter, self.prompt_tokens)
         self.rounds: list[Round] = []
         self.finished = ""
@@ -140,11 +144,6 @@ def check_gamma(settings: Settings, drafter: Drafter | None) -> None:
 
 def describe_device(target: Target) -> str:
     """Where the measured times of a trace were measured."""
-    import os
-    import platform
-
-    import torch
-
     if target.device.type == "cuda":
         return torch.cuda.get_device_name(target.device)
     return f"CPU ({platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -20,8 +19,7 @@ def _whole(name: str, value: Any, low: int, high: int, remedy: str) -> int:
 
 
 def _real(name: str, value: Any, low: float, high: float, remedy: str) -> float:
-    wrong_type = isinstance(value, bool) or not isinstance(value, (int, float))
-    if wrong_type or not math.isfinite(value) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:  # NaN is in no range
         raise LabError(f"{name} is {value!r}, but must be a number from {low:g} to {high:g}: {remedy}.")
     return float(value)
 
@@ -91,8 +89,10 @@ class Overrides:
             _whole("a changed token's id", token, 0, 2**31 - 1, "take an id of the vocabulary")
         for address, value in self.uniforms.items():
             purpose, _, position = str(address).partition(":")
-            if purpose not in PURPOSES or not position.isdigit():
-                raise LabError(f"uniform {address!r} does not exist: write purpose:position with {', '.join(PURPOSES)}.")
+            if purpose not in PURPOSES or not position.isdecimal() or (purpose == "final" and int(position)):
+                raise LabError(
+                    f"uniform {address!r} does not exist: write draft:k, accept:k with k from 1, or final:0."
+                )
             if _real(f"uniform {address}", value, 0.0, 1.0, "it is a probability level") == 1.0:
                 raise LabError(f"uniform {address} is 1.0, but must be below 1: 0.999 is as far as a draw goes.")
         if self.verify_length is not None:
@@ -105,18 +105,19 @@ class Overrides:
         return bool(self.tokens or self.uniforms or self.settings) or self.verify_length is not None
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Overrides:
+    def from_json(cls, value: Any) -> Overrides:
         """From parsed JSON, where keys are strings. Raises LabError where it is not what an Overrides holds."""
+        if not isinstance(value, Mapping):
+            raise LabError(f"overrides {value!r} must be an object with tokens, uniforms, verify_length, settings.")
         unknown = set(value) - {"tokens", "uniforms", "verify_length", "settings"}
         if unknown:
             raise LabError(f"unknown override {sorted(unknown)[0]!r}; there are tokens, uniforms, verify_length, settings.")
+        parts = {name: value.get(name) or {} for name in ("tokens", "uniforms", "settings")}
+        for name, part in parts.items():
+            if not isinstance(part, Mapping):
+                raise LabError(f"changed {name} {part!r} must be an object.")
         try:
-            tokens = {int(position): token for position, token in dict(value.get("tokens") or {}).items()}
+            tokens = {int(position): token for position, token in parts["tokens"].items()}
         except (TypeError, ValueError) as error:
-            raise LabError(f"changed tokens {value.get('tokens')!r} must map draft positions to token ids.") from error
-        return cls(
-            tokens=tokens,
-            uniforms=dict(value.get("uniforms") or {}),
-            verify_length=value.get("verify_length"),
-            settings=dict(value.get("settings") or {}),
-        )
+            raise LabError(f"changed tokens {parts['tokens']!r} must map draft positions to token ids.") from error
+        return cls(tokens, dict(parts["uniforms"]), value.get("verify_length"), dict(parts["settings"]))

@@ -120,7 +120,9 @@ class ScriptedDrafter:
     info = ModelInfo("scripted", "dspark", "1" * 12, 0, 8)
     tap_layers: tuple[int, ...] = ()
 
-    def __init__(self, logits: Logits, other: Logits | None = None, off: Sequence[int] = (), block_size: int = 8) -> None:
+    def __init__(
+        self, logits: Logits, other: Logits | None = None, off: Sequence[int] = (), block_size: int = 8
+    ) -> None:
         self.logits, self.other, self.off, self.block_size = logits, other, off, block_size
 
     def new_state(self) -> list[int]:

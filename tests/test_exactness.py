@@ -5,10 +5,12 @@ The distributions of the first output tokens are compared over whole sessions of
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from dspark_kernels import inverse_cdf, overlap
 
+from dspark_kernels import inverse_cdf, overlap
 from dspark_lab import Settings, acceptance, decoding
 from dspark_lab.acceptance import Verdict
 from dspark_lab.decoding import Outcome, State, prefill
@@ -60,7 +62,7 @@ def decoded(
         left = 50 if room is None else room - len(start)
         for p, outcome, after in round_outcomes(target, drafter, state, settings, left, verify_length, where, accept):
             tokens = (*start, *outcome.emitted)
-            committed = [*PROMPT, *tokens[:-1]]
+            committed = [*PROMPT, *(tokens if outcome.verdict.kind == NONE else tokens[:-1])]
             assert after.tokens == [*PROMPT, *tokens], "the session holds what was emitted"
             assert after.cache.tokens == after.drafter_state == committed, "the caches hold all but the new anchor"
             if outcome.finished or len(tokens) >= length:
@@ -115,15 +117,15 @@ def test_where_the_room_cuts_the_draft_short(room: int) -> None:
 
 def test_where_the_sequence_ends_inside_the_accepted_prefix() -> None:
     target = ScriptedTarget(lambda prefix: [0.0, 0.0, 2.0 if len(prefix) > len(PROMPT) else -9.0])
-    settings, ended = Settings(gamma=4), 0.0
+    settings, ended = Settings(gamma=3), 0.0
     for p, outcome, _ in round_outcomes(target, ScriptedDrafter(target.logits), state_of(target), settings, 50):
         if outcome.verdict.kind == NONE:
             assert outcome.emitted == outcome.draft.tokens[: outcome.verdict.accepted]
             assert outcome.emitted[-1] in target.stop_tokens and outcome.finished == "eos"
             ended += p
     assert ended > 0.9
-    found = decoded(target, ScriptedDrafter(target.logits), 4, settings)
-    assert distance(found, alone(target, PROMPT, 4, settings)) < 1e-12
+    found = decoded(target, ScriptedDrafter(target.logits), 3, settings)
+    assert distance(found, alone(target, PROMPT, 3, settings)) < 1e-12
 
 
 @pytest.mark.parametrize("where", [1e-9, 1 - 1e-9])
@@ -152,13 +154,13 @@ def test_accepting_the_targets_own_sample_is_lossless_but_accepts_less(monkeypat
                 return Verdict(k, RESIDUAL, own, (low, high), certain)
             if token in stop:
                 return Verdict(k + 1, NONE, None, None, None)
-        return acceptance.verify([], p_d, p_t[len(tokens) :], [], u_final)
+        return replace(acceptance.verify([], p_d, p_t[len(tokens) :], [], u_final), accepted=len(tokens))
 
     def sample_cells(outcome: Outcome, k: int, where: float) -> Cells:
         return cells(outcome.p_t[k - 1], where)
 
     target, drafter, settings = ScriptedTarget(TARGET), DRAFTERS["another model"], Settings(gamma=2)
-    p_t, p_d = (torch.tensor(filtered(logits(PROMPT), settings)) for logits in (TARGET, OTHER))
+    p_t, p_d = (torch.tensor(filtered(logits(PROMPT), settings), dtype=torch.float64) for logits in (TARGET, OTHER))
     right = accepted_at_1(target, drafter, acceptance_cells)
     assert right == pytest.approx(float(overlap(p_t, p_d)), abs=1e-12)
     monkeypatch.setattr(decoding, "verify", verify_by_sample)

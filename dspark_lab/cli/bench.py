@@ -24,4 +24,4 @@ def decode(
 ) -> None:
     """Speculative decoding beside decoding one token a round, same target, same prompts."""
     options.check_outputs(json=json)
-    part("dspark_lab.bench.decode", "run")(quick=quick, json_file=json)
+    part("dspark_lab.bench.decode", "run", "install the lab again")(quick=quick, json_file=json)

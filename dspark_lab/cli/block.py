@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from os.path import commonprefix
 
 from rich import box
 from rich.cells import cell_len, set_cell_size
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dspark_lab import trace
-from dspark_lab.cli.text import apart, count, flow, line, probability, quoted, signed, token
+from dspark_lab.cli.text import apart, common_prefix, count, line, probability, quoted, signed, token
 from dspark_lab.trace import Position, Round
 
 MARKS = {
@@ -45,9 +44,11 @@ LABEL, NARROWEST, WIDEST = 12, 6, 12
 
 def show(round_: Round, console: Console, before: str = "") -> None:
     """Print a round; ``before`` is the answer's text before it."""
-    parts: list[RenderableType] = [_heading(round_, console.width), _text(round_, before, console.width)]
+    parts: list[RenderableType] = [_heading(round_, console.width)]
+    if round_.text:
+        parts.append(_text(round_, before, console.width))
     parts += [Padding(table, (1, 0, 0, 0)) for table in _tables(round_, console.width)]
-    parts += [Padding(Text(cause), (1, 0, 0, 0)) for cause in causes(round_)]
+    parts.append(Padding(Text(" ".join(causes(round_))), (1, 0, 0, 0)))
     console.print(Group(*parts), Text())
 
 
@@ -101,7 +102,7 @@ def _heading(round_: Round, width: int) -> Text:
 
 def _text(round_: Round, before: str, width: int) -> Text:
     """The end of the text so far, what is new in bold."""
-    kept = len(commonprefix([before, round_.text]))
+    kept = common_prefix(before, round_.text)
     old, new = line(round_.text[:kept]), line(round_.text[kept:])
     room = max(0, 2 * width - cell_len(new) - 8)
     if cell_len(old) > room:
@@ -115,16 +116,16 @@ def _tables(round_: Round, width: int) -> Iterator[Table]:
         return
     beyond = round_.final.token is not None and round_.final.position > round_.gamma
     columns = list(range(round_.gamma + 1 + beyond))  # 0 is the anchor
-    fitting = max(1, (width - LABEL - 1) // (NARROWEST + 1))
+    fitting = max(1, (width - LABEL) // (NARROWEST + 1))
     chunks = -(-len(columns) // fitting)
     size = -(-len(columns) // chunks)
-    cell = min(WIDEST, (width - LABEL - 1) // size - 1)
+    cell = min(WIDEST, (width - LABEL) // size - 1)
     for first in range(0, len(columns), size):
         yield _table(round_, columns[first : first + size], max(1, cell))
 
 
 def _table(round_: Round, columns: Sequence[int], cell: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="none")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0, header_style="none")
     table.add_column("", width=LABEL, no_wrap=True)
     for k in columns:
         name = "anchor" if k == 0 else str(k)

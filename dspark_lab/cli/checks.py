@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import importlib
 import os
 import platform
 import shutil
@@ -20,7 +21,11 @@ OK, MISSING, OLD, BROKEN, INFO = "ok", "missing", "too old", "broken", "info"
 CORE, MODELS, LAB, TESTS = "step and generate", "models", "views and course", "tests"
 
 OLDEST_PYTHON, TOO_NEW_PYTHON = (3, 11), (3, 14)
-REMEDIES = {"": "pip install --upgrade dspark-lab", "lab": 'pip install "dspark-lab[lab]"', "test": 'pip install "dspark-lab[test]"'}
+REMEDIES = {
+    "": "pip install --upgrade dspark-lab",
+    "lab": 'pip install "dspark-lab[lab]"',
+    "test": 'pip install "dspark-lab[test]"',
+}
 LAB_EXTENSIONS = {
     "@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets",
     "anywidget": "anywidget",
@@ -99,8 +104,10 @@ def devices() -> Iterator[Check]:
     cores = f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     yield Check(MODELS, "CPU", OK, cores, needed=True)
     if not torch.cuda.is_available():
-        built = f"torch is built for CUDA {torch.version.cuda}, but" if torch.version.cuda else "this torch is for the CPU;"
-        yield Check(MODELS, "CUDA", INFO, f"{built} no GPU is used")
+        built = (
+            f"torch for CUDA {torch.version.cuda} finds no GPU" if torch.version.cuda else "this torch is for the CPU"
+        )
+        yield Check(MODELS, "CUDA", INFO, built)
         return
     for i in range(torch.cuda.device_count()):
         gpu = torch.cuda.get_device_properties(i)
@@ -133,7 +140,7 @@ def pocket() -> Iterator[Check]:
 def extensions() -> Iterator[Check]:
     """The parts of the views that JupyterLab and Voila load from disk."""
     try:
-        from jupyter_core.paths import jupyter_path
+        jupyter_path = importlib.import_module("jupyter_core.paths").jupyter_path
     except ImportError:
         yield Check(LAB, "lab extensions", MISSING, "JupyterLab is not installed", REMEDIES["lab"])
         return
@@ -155,7 +162,7 @@ def views() -> Check:
     static = Path(dspark_widgets.__file__ or "").parent / "static"
     scripts = [p for p in glob.glob(str(static / "*.js")) if os.path.getsize(p)]
     if not scripts:
-        return Check(LAB, "views", MISSING, f"no script in {static}", "install the lab again, or npm run build in widgets/js")
+        return Check(LAB, "views", MISSING, f"no script in {static}", "install the lab again")
     return Check(LAB, "views", OK, ", ".join(sorted(os.path.basename(p) for p in scripts)))
 
 
@@ -180,9 +187,10 @@ def chromium() -> Check:
     named = os.environ.get("DSPARK_CHROMIUM", "")
     if named and not os.access(named, os.X_OK):
         return Check(TESTS, "chromium", BROKEN, f"DSPARK_CHROMIUM={named} cannot be run", "unset DSPARK_CHROMIUM")
-    caches = (os.environ.get("PLAYWRIGHT_BROWSERS_PATH", ""), "~/.cache/ms-playwright", "~/Library/Caches/ms-playwright")
+    own = os.environ.get("PLAYWRIGHT_BROWSERS_PATH", "")
+    caches = [os.path.expanduser(c) for c in (own, "~/.cache/ms-playwright", "~/Library/Caches/ms-playwright") if c]
     layouts = ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/*.app/Contents/MacOS/*")
-    downloaded = (p for c in caches if c for layout in layouts for p in glob.glob(os.path.join(os.path.expanduser(c), layout)))
+    downloaded = (path for c in caches for layout in layouts for path in glob.glob(os.path.join(c, layout)))
     found = named or next(filter(None, map(shutil.which, names)), None) or next(downloaded, None)
     if not found:
         return Check(TESTS, "chromium", MISSING, "not found", "python tests/browser/ensure_browser.py")

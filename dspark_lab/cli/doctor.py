@@ -38,9 +38,8 @@ def doctor(json: options.JsonFile = None) -> None:
 
 
 def _show(check: Check, console: Console) -> None:
-    mark, style = {OK: ("✓", "green"), INFO: ("·", "bright_black")}.get(check.status, ("✗" if check.needed else "!", "yellow"))
-    if check.needed and not check.well:
-        style = "bold red"
+    off = ("✗", "bold red") if check.needed else ("!", "yellow")
+    mark, style = {OK: ("✓", "green"), INFO: ("·", "bright_black")}.get(check.status, off)
     text = Text.assemble((f"  {mark} ", style), (f"{check.name:<{NAME}} ", ""), (f"{check.status:<8} ", style))
     text.append(line(check.detail), "bright_black" if check.well else "")
     if check.remedy:

@@ -118,20 +118,21 @@ def measure(
 @contextmanager
 def _stream() -> Iterator[Callable[[str, bool], None]]:
     """A printer of a growing text. The start of a character whose other bytes are yet to come is held back."""
-    printed = 0
+    printed, begun = 0, False
 
     def show(text: str, finished: bool) -> None:
-        nonlocal printed
+        nonlocal printed, begun
         whole = text if finished else text.rstrip("\ufffd")
         sys.stdout.write(flow(whole[printed:]))
         sys.stdout.flush()
-        printed = max(printed, len(whole))
+        printed, begun = max(printed, len(whole)), True
 
     try:
         yield show
     finally:
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+        if begun:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
 
 
 def _result(lab: Lab, run: Measured, plain: Measured | None) -> dict[str, Any]:

@@ -24,20 +24,45 @@ EXAMPLE = '"Tom has 12 apples. He buys 7 more. How many apples does Tom have now
 
 _SAMPLING, _MODELS, _FILES = "Sampling", "Models", "Files"
 
-Prompt = Annotated[str | None, typer.Argument(help="What to ask; - or nothing reads it from stdin.", show_default=False)]
-Temperature = Annotated[float, typer.Option(help="0 is greedy.", rich_help_panel=_SAMPLING)]
-TopK = Annotated[int, typer.Option(help="Keep the k most probable tokens; 0 keeps all.", rich_help_panel=_SAMPLING)]
-TopP = Annotated[float, typer.Option(help="Keep this much probability; 1 keeps all.", rich_help_panel=_SAMPLING)]
+
+def whole(text: str | int) -> int:
+    """An option's whole number; its range is checked where its meaning is known."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a whole number") from None
+
+
+def number(text: str | float) -> float:
+    """An option's number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
+def whole_option(help_text: str, default: str | bool = True, panel: str | None = None) -> Any:
+    """An option that takes a whole number; ``default`` says in words what it is left out for."""
+    return typer.Option(help=help_text, parser=whole, metavar="N", show_default=default, rich_help_panel=panel)
+
+
+def number_option(help_text: str, panel: str | None = None) -> Any:
+    """An option that takes a number."""
+    return typer.Option(help=help_text, parser=number, metavar="X", rich_help_panel=panel)
+
+
+Prompt = Annotated[
+    str | None, typer.Argument(help="What to ask; without it, or with -, stdin is read.", show_default=False)
+]
+Temperature = Annotated[float, number_option("0 is greedy.", _SAMPLING)]
+TopK = Annotated[int, whole_option("Keep the k most probable tokens; 0 keeps all.", panel=_SAMPLING)]
+TopP = Annotated[float, number_option("Keep this much probability; 1 keeps all.", _SAMPLING)]
 Gamma = Annotated[
     int | None,
-    typer.Option(
-        help="Tokens drafted a round; 0 decodes without drafting.",
-        show_default="the drafter's block",
-        rich_help_panel=_SAMPLING,
-    ),
+    whole_option("Tokens drafted a round; 0 decodes without drafting.", "the drafter's block", _SAMPLING),
 ]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same run.", rich_help_panel=_SAMPLING)]
-MaxNewTokens = Annotated[int, typer.Option(help="Stop after this many tokens.", rich_help_panel=_SAMPLING)]
+Seed = Annotated[int, whole_option("The same seed gives the same run.", panel=_SAMPLING)]
+MaxNewTokens = Annotated[int, whole_option("Stop after this many tokens.", panel=_SAMPLING)]
 TargetModel = Annotated[
     str | None,
     typer.Option("--target", help="A folder or hub id.", show_default="the pocket pair", rich_help_panel=_MODELS),
@@ -51,7 +76,8 @@ Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, ...", show_default="CUDA when there is one", rich_help_panel=_MODELS)
 ]
 TraceFile = Annotated[
-    Path | None, typer.Option("--trace", metavar="FILE", help="Record every round in this file.", rich_help_panel=_FILES)
+    Path | None,
+    typer.Option("--trace", metavar="FILE", help="Record every round in this file.", rich_help_panel=_FILES),
 ]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.", rich_help_panel=_FILES)
@@ -73,7 +99,9 @@ def read_prompt(argument: str | None) -> str:
         try:
             argument = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise LabError(f"the prompt on stdin is not UTF-8 text (byte {error.start + 1}): convert it first.") from error
+            raise LabError(
+                f"the prompt on stdin is not UTF-8 text (byte {error.start + 1}): convert it first."
+            ) from error
     from dspark_lab.prompts import clean_prompt
 
     return clean_prompt(argument)
@@ -92,7 +120,7 @@ def check_outputs(**files: Path | None) -> None:
         option = "OUT" if name == "out" else f"--{name}"
         folder = path.parent
         if not folder.is_dir():
-            raise LabError(f"{option} {path} cannot be written: there is no folder {folder}. Make it, or choose another.")
+            raise LabError(f"{option} {path} cannot be written: there is no folder {folder}. Make it first.")
         if path.is_dir() or (path.exists() and not path.is_file()):
             raise LabError(f"{option} {path} is not a file that can be written: name a file in a folder that exists.")
         if not os.access(folder, os.W_OK):
@@ -107,7 +135,7 @@ def write(path: Path, text: str) -> None:
     try:
         write_atomically(path, text)
     except OSError as error:
-        raise LabError(f"cannot write {path}: {error.strerror or error}. Make room, or choose another folder.") from error
+        raise LabError(f"cannot write {path}: {error.strerror or error}. Choose another folder.") from error
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -123,11 +151,13 @@ def open_pair(target: str | None, drafter: str | None, no_drafter: bool, device:
     """
     if drafter is not None and no_drafter:
         raise LabError(f"--drafter {drafter} and --no-drafter contradict each other: leave one of them out.")
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     from dspark_lab.loading import load
 
     _check_device(device)
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        set_verbosity_error()  # what matters is said here, once
     if all(name is None or Path(name).expanduser().is_dir() for name in (target, drafter)):
         disable_progress_bar()  # nothing will be downloaded
     lab = load(target, drafter, device)

@@ -9,7 +9,7 @@ import typer
 
 from dspark_lab.cli import options
 from dspark_lab.cli.console import say
-from dspark_lab.cli.lazy import REMEDY, part
+from dspark_lab.cli.lazy import part, require
 from dspark_lab.errors import LabError
 from dspark_lab.trace import Trace
 
@@ -20,14 +20,14 @@ def serve(
     notebook: Annotated[
         Path | None, typer.Argument(help="The notebook whose outputs are the page.", show_default="the lab's own page")
     ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Where to listen.", show_default="the first free one from 8866")
-    ] = None,
-    host: Annotated[str, typer.Option(help="Listen on this address; 0.0.0.0 lets others in, with a token.")] = "127.0.0.1",
+    port: Annotated[int | None, options.whole_option("Where to listen.", "the first free one from 8866")] = None,
+    host: Annotated[
+        str, typer.Option(help="Listen on this address; 0.0.0.0 lets others in, with a token.")
+    ] = "127.0.0.1",
     base_url: Annotated[str, typer.Option(help="The page's path, for a proxy in front of it.")] = "/",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     no_preheat: Annotated[bool, typer.Option("--no-preheat", help="Start a kernel only when a page asks.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the server to answer.")] = 120.0,
+    timeout: Annotated[float, options.number_option("Seconds to wait for the server to answer.")] = 120.0,
 ) -> None:
     """Open the page in a browser; Ctrl-C ends it."""
     if port is not None and not 1 <= port <= 65535:
@@ -35,7 +35,7 @@ def serve(
     if not 0 < timeout < float("inf"):
         raise LabError(f"--timeout is {timeout}, but must be a number of seconds above 0: 120 is the usual one.")
     page = _page(notebook)
-    part("voila.app", "Voila")
+    require("voila")
     run = part("dspark_widgets.serving.server", "serve")
     try:
         status = run(
@@ -61,8 +61,6 @@ def export_html(
     record = Trace.load(trace)
     try:
         part("dspark_widgets", "export_html")(record, out)
-    except ModuleNotFoundError as error:
-        raise LabError(f"export-html needs {error.name}, which is not installed: {REMEDY}") from error
     except OSError as error:
         raise LabError(f"cannot write {out}: {error.strerror or error}.") from error
     say(f"wrote {out}: open it in any browser")
@@ -78,4 +76,6 @@ def _page(notebook: Path | None) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise LabError(f"{PAGE} is neither in {Path.cwd()} nor beside the library: name a notebook, or run this in a checkout.")
+    raise LabError(
+        f"{PAGE} is neither in {Path.cwd()} nor beside the library: name a notebook, or run this in a checkout."
+    )

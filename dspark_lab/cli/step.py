@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from dspark_lab.cli import block, options
 from dspark_lab.cli.console import out
 from dspark_lab.cli.options import DEFAULTS
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 def step(
     prompt: options.Prompt = None,
-    rounds: Annotated[int | None, typer.Option(help="Stop after this many rounds.", show_default="to the end")] = None,
+    rounds: Annotated[int | None, options.whole_option("Stop after this many rounds.", "to the end")] = None,
     temperature: options.Temperature = DEFAULTS.temperature,
     top_k: options.TopK = DEFAULTS.top_k,
     top_p: options.TopP = DEFAULTS.top_p,

@@ -43,7 +43,9 @@ def probability(value: float | None) -> str:
 
 def signed(value: float | None) -> str:
     """A bias: +1.91."""
-    return "–" if value is None else f"{value:+.2f}"
+    if value is None:
+        return "–"
+    return f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
 
 
 def apart(a: float, b: float) -> tuple[str, str]:
@@ -53,6 +55,11 @@ def apart(a: float, b: float) -> tuple[str, str]:
         if shown[0] != shown[1]:
             return shown
     return repr(a), repr(b)
+
+
+def common_prefix(a: str, b: str) -> int:
+    """Number of characters that both begin with."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def count(number: int, what: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,12 +31,11 @@ def train_pocket(
     work: Annotated[
         Path | None, typer.Option(help="Folder for checkpoints and logs.", show_default="work/ in the --out folder")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed makes another pair.")] = 0,
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads to compute with.", show_default="as torch chooses")
-    ] = None,
+    seed: Annotated[int, options.whole_option("Another seed makes another pair.")] = 0,
+    threads: Annotated[int | None, options.whole_option("CPU threads to compute with.", "as torch chooses")] = None,
 ) -> None:
-    """Train the pocket pair from nothing: tokenizer, target, its own answers, drafter. Then measure it."""
+    """Train the pocket pair from nothing: tokenizer, target, its own answers, drafter. Then measure it, and write its
+    model card."""
     Settings(seed=seed)
     if threads is not None and not 1 <= threads <= 1024:
         raise LabError(f"--threads is {threads}, but must be from 1 to 1024: the number of cores is a good choice.")
@@ -57,7 +55,7 @@ def train_pocket(
         interrupted(f"interrupted: run the same command again to go on from the last checkpoint in {work}")
         raise typer.Exit(130) from None
     say(f"the trained pair is in {out}: use it with --target {out / 'target'} --drafter {out / 'dspark'}")
-    _evaluate(out)
+    _evaluate(out, card=True)
 
 
 @evaluating.command("pocket")
@@ -65,9 +63,7 @@ def eval_pocket(
     folder: Annotated[
         Path | None, typer.Option(help="A pair: target/ and dspark/.", show_default="the pair that ships with the lab")
     ] = None,
-    prompts: Annotated[
-        int | None, typer.Option(help="Prompts of each domain.", show_default="as the evaluation chooses")
-    ] = None,
+    prompts: Annotated[int | None, options.whole_option("Prompts of each domain.", "as the evaluation chooses")] = None,
     json: options.JsonFile = None,
 ) -> None:
     """Measure tau and acceptance of the pocket pair on prompts it was not trained on."""
@@ -86,10 +82,7 @@ def eval_pocket(
 
 
 def _evaluate(folder: Path, **arguments: Any) -> None:
-    result = part("dspark_lab.evaluation.pocket", "evaluate")(folder, **arguments)
-    sys.stdout.flush()
-    if isinstance(result, str):
-        typer.echo(result)
+    part("dspark_lab.evaluation.pocket", "evaluate", "install the lab again")(folder, **arguments)
 
 
 def _make(option: str, folder: Path) -> None:

@@ -73,8 +73,9 @@ class DSparkDrafter:
     @torch.inference_mode()
     def propose(self, state: ContextCache, anchor: int, gamma: int, choose: Choose) -> Draft:
         began = perf_counter()
-        hidden = self._block(state, anchor)[:gamma]
-        base = F.linear(hidden, self.model.lm_head.weight)  # U [gamma, V]
+        hidden = self._block(state, anchor)
+        base = F.linear(hidden, self.model.lm_head.weight)[:gamma]  # U [gamma, V], the same bits for every gamma
+        hidden = hidden[:gamma]
         drafted = perf_counter()
         head = self.model.markov_head
         tokens: list[int] = []

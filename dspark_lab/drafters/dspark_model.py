@@ -45,8 +45,11 @@ class DSparkConfig:
     num_anchors: int = 24
 
     @classmethod
-    def from_json(cls, config: Mapping[str, Any]) -> DSparkConfig:
-        """Read a parsed ``config.json``. Raises LabError for another architecture or a missing field."""
+    def from_json(cls, config: Any) -> DSparkConfig:
+        """Read a parsed ``config.json``. Raises LabError for another architecture or head, or a field that is missing
+        or of the wrong type."""
+        if not isinstance(config, Mapping):
+            raise LabError("the drafter's config.json is not a JSON object: it is not a DeepSpec checkpoint.")
         if config.get("architectures") != [ARCHITECTURE]:
             raise LabError(f"the drafter's architecture is {config.get('architectures')}; this loader reads {ARCHITECTURE}.")
         rope = config.get("rope_parameters") or {}
@@ -56,8 +59,14 @@ class DSparkConfig:
                 values[field.name] = config[field.name]
             elif field.name not in values and field.default is field.default_factory:
                 raise LabError(f"the drafter's config.json lacks {field.name!r}: it is not a DeepSpec checkpoint.")
+        for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_target_layers", "head_dim", "block_size"):
+            if not isinstance(values[name], int) or values[name] < 1:
+                raise LabError(f"the drafter's {name} is {values[name]!r}, but must be a whole number from 1.")
         values["target_layer_ids"] = tuple(values["target_layer_ids"])
         result = cls(**values)
+        if result.markov_rank and result.markov_head_type != "vanilla":
+            head = result.markov_head_type
+            raise LabError(f"the drafter's markov_head_type is {head!r}; this loader reads 'vanilla'.")
         if not result.target_layer_ids or max(result.target_layer_ids) >= result.num_target_layers - 1:
             raise LabError(
                 f"the drafter reads target layers {list(result.target_layer_ids)} of {result.num_target_layers}: there must "

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
 from tqdm import tqdm
 
-from dspark_lab.loading import Lab, load
+from dspark_lab.loading import POCKET, Lab, load
 from dspark_lab.records import write_atomically
 from dspark_lab.settings import Settings
 from dspark_lab.training.corpus import DOMAINS, Example, examples, final_number
@@ -35,14 +37,18 @@ class DomainFigures:
     sample: tuple[str, str]
 
 
-def evaluate(lab: Lab | None = None, prompts: int = 200, json_file: Path | None = None) -> dict[str, Any]:
-    """Measure the pair on the corpus's test split, whose prompts no training saw.
+def evaluate(
+    folder: Path = POCKET, prompts: int = 200, json_file: Path | None = None, *, card: bool = False
+) -> dict[str, Any]:
+    """Measure the pair in ``folder`` on the corpus's test split, whose prompts no training saw, and print the figures.
+
+    With ``card`` they are also written to the model card, ``README.md`` in ``folder``.
 
     Returns:
         {"math_accuracy": share of ``prompts`` math answers right, greedy, target alone; "code_parses": share of sampled
         code answers that are valid Python; "tau": {domain: ..., "macro": ...} at T=1; "domains": {domain: DomainFigures}}.
     """
-    lab = lab or load()
+    lab = load(folder / "target", folder / "dspark")
     figures: dict[str, Any] = {
         "measured": True,
         "device": lab.device,
@@ -61,6 +67,9 @@ def evaluate(lab: Lab | None = None, prompts: int = 200, json_file: Path | None 
     figures["domains"] = {name: asdict(d) for name, d in domains.items()}
     if json_file:
         write_atomically(json_file, json.dumps(figures, indent=1) + "\n")
+    if card:
+        write_atomically(folder / "README.md", model_card(figures, json.loads((folder / "recipe.json").read_text())))
+    _show(figures)
     return figures
 
 
@@ -103,6 +112,18 @@ def _parses(code: str) -> bool:
 
 def _progress(items: Iterable[Example], label: str, total: int) -> Iterable[Example]:
     return tqdm(items, desc=label, total=total, unit="prompt", mininterval=1.0)
+
+
+def _show(figures: dict[str, Any]) -> None:
+    table = Table(title=f"{figures['prompts']} test prompts a domain, T=1, measured on {figures['device']}")
+    for column in ("domain", "tau", "rounds", "acceptance by position"):
+        table.add_column(column)
+    for name, d in figures["domains"].items():
+        table.add_row(name, f"{d['tau']:.2f}", str(d["rounds"]), " ".join(f"{a:.2f}" for a in d["acceptance"]))
+    table.add_row("macro", f"{figures['tau']['macro']:.2f}", "", "")
+    console = Console()
+    console.print(table)
+    console.print(f"math answers right (greedy): {figures['math_accuracy']:.1%}, code parses: {figures['code_parses']:.1%}")
 
 
 def model_card(figures: dict[str, Any], recipe: dict[str, Any]) -> str:

@@ -13,9 +13,11 @@ from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from dspark_lab.cache import RewindableCache
 from dspark_lab.records import write_atomically
-from dspark_lab.training.batches import GROUP, Batch, encode, mixed_examples, sorted_batches
+from dspark_lab.training.batches import GROUP, Batch, answer_row, encode, mixed_examples, sorted_batches
 
-Row = tuple[list[int], list[int]]
+Answered = tuple[list[int], list[int]]
+"""Prompt ids and answer ids."""
+
 TOGETHER = 128
 """Prompts answered in one batch."""
 
@@ -23,7 +25,7 @@ TOGETHER = 128
 @torch.inference_mode()
 def regenerate(
     target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, count: int, folder: Path, seed: int = 0
-) -> list[Row]:
+) -> list[Answered]:
     """(prompt ids, answer ids) of ``count`` training prompts, answered by the target at temperature 1.
 
     Written to ``folder`` batch by batch; batches already there are read instead. Answers that do not end are left out.
@@ -37,7 +39,7 @@ def regenerate(
     batches = [
         prompts[i : i + TOGETHER] for _, prompts in sorted(by_length.items()) for i in range(0, len(prompts), TOGETHER)
     ]
-    rows: list[Row] = []
+    rows: list[Answered] = []
     for index, prompts in enumerate(tqdm(batches, desc="answers by the target", unit="batch")):
         file = folder / f"answers-{seed}-{index:04d}.json"
         if not file.exists():
@@ -47,7 +49,7 @@ def regenerate(
     return rows
 
 
-def _answer(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[list[int]]) -> list[Row]:
+def _answer(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[list[int]]) -> list[Answered]:
     out = target.generate(
         torch.tensor(prompts),
         past_key_values=RewindableCache.for_config(target.config),
@@ -68,7 +70,7 @@ def _answer(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, prompt
 class AnswerBatches:
     """``batches(step)`` -> Batch over regenerated rows, reshuffled every epoch as a function of (seed, epoch)."""
 
-    def __init__(self, rows: list[Row], batch_size: int, pad: int, seed: int) -> None:
+    def __init__(self, rows: list[Answered], batch_size: int, pad: int, seed: int) -> None:
         self.rows, self.batch_size, self.pad, self.seed = rows, batch_size, pad, seed
         self.group = GROUP * batch_size
         self.groups = max(1, len(rows) // self.group)
@@ -86,5 +88,5 @@ class AnswerBatches:
 
     def _make_batches(self, group: int) -> list[Batch]:
         epoch, part = divmod(group, self.groups)
-        chosen = [self.rows[i] for i in self._order(epoch)[part * self.group : (part + 1) * self.group]]
+        chosen = [answer_row(*self.rows[i]) for i in self._order(epoch)[part * self.group : (part + 1) * self.group]]
         return sorted_batches(chosen, self.batch_size, self.pad, f"{self.seed}/{group}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,17 +12,27 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from dspark_lab.training.corpus import Example, example
+from dspark_lab.training.sums import PROMPTS as SUMS_PROMPTS
+from dspark_lab.training.sums import sums
 
 SHARES = {"math": 0.45, "code": 0.3, "chat": 0.25}
 """Share of each domain among training examples."""
+
+SHARES_WITH_SUMS = {"sums": 0.4, "math": 0.3, "code": 0.15, "chat": 0.15}
+"""The same for the last part of the target's training."""
 
 GROUP = 16
 """Batches drawn together and sorted by length, so that little is padded."""
 
 
+Row = tuple[list[int], list[bool]]
+"""Token ids and, for each, whether it is to be learned."""
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded token ids [B, L] and, of the same shape, True where a token belongs to the answer (its end token too)."""
+    """Right-padded token ids [B, L] and, of the same shape, True where a token is to be learned: the answer's, its end
+    token too; of bare sums only the results, for nobody could know which sum comes next."""
 
     ids: Tensor
     answer: Tensor
@@ -35,30 +45,44 @@ def encode(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
     return [user, *text, tokenizer.eos_token_id, assistant]
 
 
-def collate(rows: Sequence[tuple[list[int], list[int]]], pad: int) -> Batch:
-    """Batch of (prompt ids, answer ids)."""
-    width = max(len(prompt) + len(answer) for prompt, answer in rows)
-    ids = torch.full((len(rows), width), pad)
-    mask = torch.zeros(len(rows), width, dtype=torch.bool)
-    for i, (prompt, answer) in enumerate(rows):
-        end = len(prompt) + len(answer)
-        ids[i, :end] = torch.tensor(prompt + answer)
-        mask[i, len(prompt) : end] = True
-    return Batch(ids, mask)
+def answer_row(prompt: list[int], answer: list[int]) -> Row:
+    """A row of which the answer is to be learned."""
+    return prompt + answer, [False] * len(prompt) + [True] * len(answer)
 
 
-def mixed_examples(split: str, count: int, start: int = 0) -> list[Example]:
+def sums_row(prompt: list[int], answer: list[int], equals: int, stop: int) -> Row:
+    """A row of bare sums, of which only what stands between "=" and the full stop is: nobody could know which sum comes."""
+    learned, inside = [], False
+    for token in answer:
+        learned.append(inside)
+        inside = token == equals or (inside and token != stop)
+    return prompt + answer, [False] * len(prompt) + learned
+
+
+def collate(rows: Sequence[Row], pad: int) -> Batch:
+    """The rows side by side, padded to the longest."""
+    width = max(len(ids) for ids, _ in rows)
+    batch = Batch(torch.full((len(rows), width), pad), torch.zeros(len(rows), width, dtype=torch.bool))
+    for i, (ids, learned) in enumerate(rows):
+        batch.ids[i, : len(ids)] = torch.tensor(ids)
+        batch.answer[i, : len(ids)] = torch.tensor(learned)
+    return batch
+
+
+def mixed_examples(split: str, count: int, start: int = 0, shares: Mapping[str, float] = SHARES) -> list[Example]:
     """``count`` examples of all domains in their shares, addressed from ``start`` on."""
     rng = random.Random(f"mix/{split}/{start}")
-    domains = rng.choices(list(SHARES), weights=list(SHARES.values()), k=count)
-    return [example(domain, split, start + i) for i, domain in enumerate(domains)]
+    domains = rng.choices(list(shares), weights=list(shares.values()), k=count)
+    return [sums(start + i) if d == "sums" else example(d, split, start + i) for i, d in enumerate(domains)]
 
 
 class CorpusBatches:
     """``batches(step)`` -> Batch of the procedural corpus's training split."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, batch_size: int, seed: int) -> None:
-        self.tokenizer, self.batch_size, self.seed = tokenizer, batch_size, seed
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, batch_size: int, seed: int, shares: Mapping[str, float] = SHARES
+    ) -> None:
+        self.tokenizer, self.batch_size, self.seed, self.shares = tokenizer, batch_size, seed, shares
         self._group = lru_cache(maxsize=2)(self._make_group)
 
     def __call__(self, step: int) -> Batch:
@@ -66,16 +90,22 @@ class CorpusBatches:
 
     def _make_group(self, group: int) -> list[Batch]:
         count = GROUP * self.batch_size
-        chosen = mixed_examples("train", count, start=(self.seed * 1_000_003 + group) * count)
-        end = self.tokenizer.eos_token_id
+        chosen = mixed_examples("train", count, (self.seed * 1_000_003 + group) * count, self.shares)
         answers = self.tokenizer([e.answer for e in chosen], add_special_tokens=False)["input_ids"]
-        rows = [(encode(self.tokenizer, e.prompt), [*a, end]) for e, a in zip(chosen, answers, strict=True)]
+        rows = [self._row(e, answer) for e, answer in zip(chosen, answers, strict=True)]
         return sorted_batches(rows, self.batch_size, self.tokenizer.pad_token_id, f"{self.seed}/{group}")
 
+    def _row(self, chosen: Example, answer: list[int]) -> Row:
+        prompt, answer = encode(self.tokenizer, chosen.prompt), [*answer, self.tokenizer.eos_token_id]
+        if chosen.prompt not in SUMS_PROMPTS:
+            return answer_row(prompt, answer)
+        equals, stop = self.tokenizer.convert_tokens_to_ids(["\u0120=", "."])
+        return sums_row(prompt, answer, equals, stop)
 
-def sorted_batches(rows: list[tuple[list[int], list[int]]], batch_size: int, pad: int, seed: str) -> list[Batch]:
+
+def sorted_batches(rows: list[Row], batch_size: int, pad: int, seed: str) -> list[Batch]:
     """Rows of similar length together, the batches in random order."""
-    rows = sorted(rows, key=lambda row: len(row[0]) + len(row[1]))
+    rows = sorted(rows, key=lambda row: len(row[0]))
     batches = [collate(rows[i : i + batch_size], pad) for i in range(0, len(rows), batch_size)]
     random.Random(seed).shuffle(batches)
     return batches

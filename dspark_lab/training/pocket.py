@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
+from dspark_lab.drafters.dspark_model import DSparkModel
+from dspark_lab.errors import LabError
 from dspark_lab.records import write_atomically
 from dspark_lab.training.answers import AnswerBatches, regenerate
-from dspark_lab.training.batches import CorpusBatches, mixed_examples
+from dspark_lab.training.batches import SHARES_WITH_SUMS, CorpusBatches, mixed_examples
 from dspark_lab.training.drafter import BlockLoss, drafter_config, new_drafter
-from dspark_lab.training.loop import Schedule, train
+from dspark_lab.training.loop import Losses, Schedule, train
 from dspark_lab.training.target import next_token_loss, target_config
 from dspark_lab.training.tokenizer import train_tokenizer
 
@@ -30,6 +32,8 @@ class Recipe:
     target_steps: int = 3_300
     target_batch: int = 24
     target_lr: float = 3e-3
+    sums_steps: int = 1_400
+    sums_lr: float = 2e-3
     answers: int = 14_336
     drafter_steps: int = 1_600
     drafter_batch: int = 24
@@ -57,14 +61,13 @@ def train_pocket(out: Path, work: Path, recipe: Recipe | None = None) -> None:
         shutil.copytree(folder, part)
         shutil.rmtree(out / folder.name, ignore_errors=True)
         part.rename(out / folder.name)
+    shutil.copy(work / "recipe.json", out / "recipe.json")
 
 
 def _claim(work: Path, recipe: Recipe) -> None:
     """Checkpoints of another recipe must not be mixed in."""
     file, text = work / "recipe.json", json.dumps(vars(recipe), indent=1)
     if file.exists() and file.read_text() != text:
-        from dspark_lab.errors import LabError
-
         raise LabError(f"{work} holds a training with another recipe: give --work another folder, or delete this one.")
     write_atomically(file, text)
 
@@ -75,8 +78,11 @@ def _train_target(folder: Path, work: Path, recipe: Recipe) -> None:
     torch.manual_seed(recipe.seed)
     target = Qwen3ForCausalLM(target_config(tokenizer))
     schedule = Schedule(recipe.target_steps, recipe.target_lr, weight_decay=0.05)
-    loss_of = next_token_loss(target, CorpusBatches(tokenizer, recipe.target_batch, recipe.seed))
-    _run(target, loss_of, schedule, work, "target")
+    batches = CorpusBatches(tokenizer, recipe.target_batch, recipe.seed)
+    _run(target, next_token_loss(target, batches), schedule, work, "target")
+    schedule = Schedule(recipe.sums_steps, recipe.sums_lr, weight_decay=0.05)
+    batches = CorpusBatches(tokenizer, recipe.target_batch, recipe.seed + 1, SHARES_WITH_SUMS)
+    _run(target, next_token_loss(target, batches), schedule, work, "target-sums")
     save_target(target, tokenizer, folder)
 
 
@@ -92,7 +98,9 @@ def _train_drafter(
     save_drafter(drafter, folder)
 
 
-def _run(model: torch.nn.Module, loss_of, schedule: Schedule, work: Path, name: str) -> None:  # type: ignore[no-untyped-def]
+def _run(
+    model: torch.nn.Module, loss_of: Callable[[int], Losses], schedule: Schedule, work: Path, name: str
+) -> None:
     log = work / f"{name}.jsonl"
     for step, losses in train(model, loss_of, schedule, work / f"{name}-checkpoint", label=name):
         if step % 20 == 0:
@@ -118,10 +126,3 @@ def save_drafter(drafter: DSparkModel, folder: Path) -> None:
     save_file(tensors, part / "model.safetensors", metadata={"format": "pt"})
     (part / "config.json").write_text(json.dumps(drafter.config.to_json(), indent=2) + "\n")
     part.rename(folder)
-
-
-def load_drafter_model(folder: Path) -> DSparkModel:
-    """The module of a DeepSpec checkpoint folder, in float32."""
-    model = DSparkModel(DSparkConfig.from_json(json.loads((folder / "config.json").read_text())))
-    model.load_state_dict({name: t.float() for name, t in load_file(folder / "model.safetensors").items()})
-    return model.eval()

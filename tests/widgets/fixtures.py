@@ -293,7 +293,7 @@ class FakeLab:
     block_size, device = BLOCK, "toy processor"
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, Settings, bool]] = []
+        self.calls: list[tuple[str, Settings, bool, bool]] = []
 
     def generate(
         self,
@@ -302,8 +302,10 @@ class FakeLab:
         drafter: bool,
         on_round: Callable[[Round], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        *,
+        trace: bool = True,
     ) -> FakeResult:
-        self.calls.append((prompt, settings, drafter))
+        self.calls.append((prompt, settings, drafter, trace))
         if prompt == "fail":
             raise LabError("the prompt has 9000 tokens, but the context holds 512: shorten it.")
         made = FakeSession(Toy(), settings if drafter else replace(settings, gamma=0), prompt)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from dspark_lab.errors import LabError
-from dspark_lab.records import from_json, to_json
+from dspark_lab.records import to_json
 from dspark_lab.settings import Settings
 from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Trace
 from dspark_widgets import contract
@@ -34,7 +34,10 @@ class GenerateResult(Protocol):
 
 
 class Lab(Protocol):
-    """A loaded target with its drafter. ``generate`` calls ``on_round`` after each round and asks ``should_stop``."""
+    """A loaded target with its drafter, as ``dspark_lab.load()`` gives it.
+
+    ``generate`` calls ``on_round`` after each round and asks ``should_stop``; without ``trace`` it records nothing.
+    """
 
     @property
     def block_size(self) -> int: ...
@@ -47,6 +50,8 @@ class Lab(Protocol):
         drafter: bool,
         on_round: Callable[[Round], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        *,
+        trace: bool = True,
     ) -> GenerateResult: ...
 
 
@@ -161,18 +166,19 @@ class LabApp(Stepper):
         job(stop)
 
     def _measure(self, lab: Lab, controls: contract.Controls, settings: Settings, should_stop: Stop) -> None:
-        """The run that is shown, streamed; then the other way, for its speed alone."""
-        shown = lab.generate(controls.prompt, settings, controls.drafter, self._on_round, should_stop)
-        stopped = should_stop()
-        place = self.cursor
+        """The run that is shown, recorded and streamed; then both ways without recording, for their speeds."""
+        shown = lab.generate(controls.prompt, settings, controls.drafter, self._on_round, should_stop).session
         with self.hold_sync():
-            self.show(shown.session)
+            place = self.cursor
+            self.show(shown)
             self.cursor = {**place, "serial": self.cursor["serial"]}
-            self._add_speed(controls.drafter, shown)
-        if stopped:
-            return
-        self.set_status("measuring", f"measuring {'one by one' if controls.drafter else 'speculative'}…")
-        self._add_speed(not controls.drafter, lab.generate(controls.prompt, settings, not controls.drafter, lambda _: None, should_stop))
+        for drafter, name in ((True, "speculative"), (False, "autoregressive")):
+            if should_stop():
+                return
+            self.set_status("measuring", f"measuring {'speculative' if drafter else 'one by one'}…")
+            run = lab.generate(controls.prompt, settings, drafter, None, should_stop, trace=False)
+            speed = contract.Speed(run.tokens, run.seconds, bool(run.session.finished))
+            self.speeds = {**(self.speeds or {}), name: to_json(speed)}
 
     def _on_round(self, done: Round) -> None:
         self._streamed.append(done)
@@ -182,13 +188,6 @@ class LabApp(Stepper):
     def _send_rounds(self, have: int) -> None:
         if 0 <= have < len(self._streamed):
             self.send(to_json(contract.RoundsReply(self.run, have, tuple(self._streamed[have:]))))
-
-    def _add_speed(self, drafter: bool, result: GenerateResult) -> None:
-        rounds = result.session.trace().rounds
-        tau = result.tokens / len(rounds) if rounds else 0.0
-        speed = contract.Speed(result.tokens, result.seconds, tau, bool(result.session.finished))
-        name = "speculative" if drafter else "autoregressive"
-        self.speeds = {**(self.speeds or {}), name: to_json(speed)}
 
 
 def read_controls(controls: contract.Controls, block_size: int) -> Settings:
@@ -212,7 +211,7 @@ def find_examples(folder: Path) -> list[contract.Example]:
                 prompt = json.loads((folder / f"{domain}_{index}.json").read_text(encoding="utf-8"))["prompt"]
             except (OSError, ValueError, KeyError, TypeError):
                 continue
-            found.append(from_json(contract.Example, {"domain": domain, "index": index, "prompt": prompt}, "example"))
+            found.append(contract.Example(cast(contract.Domain, domain), index, str(prompt)))
     return found
 
 

@@ -21,6 +21,7 @@ PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify"
 DOMAINS = ("math", "code", "chat")
 
 Phase = Literal["prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit"]
+Domain = Literal["math", "code", "chat"]
 State = Literal["loading", "ready", "recorded", "running", "measuring", "forking"]
 Where = Literal["", "load", "generate", "example", "fork", "request"]
 
@@ -90,7 +91,7 @@ class Controls:
 class Example:
     """An example prompt with a recorded trace."""
 
-    domain: Literal["math", "code", "chat"]
+    domain: Domain
     index: int
     prompt: str
 
@@ -101,13 +102,12 @@ class Speed:
 
     tokens: int
     seconds: float
-    tau: float
     whole: bool
 
 
 @dataclass(frozen=True)
 class Speeds:
-    """The same prompt and settings with and without the drafter, measured one after the other on ``device``."""
+    """The same prompt and settings with and without the drafter, measured one after the other without recording."""
 
     device: str
     speculative: Speed | None = None
@@ -174,7 +174,7 @@ class GenerateRequest:
 class ExampleRequest:
     """Show a recorded trace."""
 
-    domain: Literal["math", "code", "chat"]
+    domain: Domain
     index: int
     type: Literal["example"] = "example"
 

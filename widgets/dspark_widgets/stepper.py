@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -126,6 +125,7 @@ class Stepper(anywidget.AnyWidget):
 
         def job(should_stop: Stop) -> None:
             error = ""
+            self.set_status("forking")
             try:
                 child = session.fork(request.round, request.overrides)
                 while not child.finished and not should_stop():
@@ -136,9 +136,6 @@ class Stepper(anywidget.AnyWidget):
             self.set_status(self.idle_state, error=error, where="fork" if error else "")
 
         self._worker.start(job)
-        with contextlib.suppress(KeyError):
-            if self._worker.busy:
-                self.set_status("forking")
 
     def _add_branch(self, request: contract.ForkRequest, child: Session) -> None:
         number, self._next_branch = self._next_branch, self._next_branch + 1

@@ -8,6 +8,7 @@ comprehension, annotations and the docstring's wording are free choices.
 from random import Random
 from typing import NamedTuple
 
+from .code_singles import SINGLES, Single
 from .code_tables import (
     ASKS,
     COUNT,
@@ -21,7 +22,6 @@ from .code_tables import (
     NUMBER_REDUCES,
     NUMBER_SOURCES,
     PREFIXES,
-    SINGLES,
     VERBS,
     WORD_FILTERS,
     WORD_MAPS,
@@ -29,7 +29,6 @@ from .code_tables import (
     WORD_REDUCES,
     WORD_SOURCES,
     Reduce,
-    Single,
 )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .math_tables import BOYS, CHOICES, GIRLS, NAMES, STORIES
 
-_PRONOUNS = {name: ("She", "she", "her") for name in GIRLS} | {name: ("He", "he", "his") for name in BOYS}
+_PRONOUNS = dict.fromkeys(GIRLS, ("She", "she", "her")) | dict.fromkeys(BOYS, ("He", "he", "his"))
 
 
 class Story(NamedTuple):
@@ -35,6 +35,7 @@ class Problem(NamedTuple):
     def answer(self, rng: Random) -> str:
         """Return the worked answer, which ends 'The answer is N.'; `rng` is not used."""
         return self.story.answer.format_map(self.slots)
+
 
 def _parse(block: str) -> Story:
     """Read one block of the table."""

@@ -9,12 +9,8 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-GIRLS = _words(
-    "Anna Mia Emma Sara Lily Nora Ella Ruth Clara Julia Maria Alice Zoe Eva Ida Rosa Leah Grace Amy Kate"
-)
-BOYS = _words(
-    "Tom Ben Sam Max Leo Noah Paul Jack Hugo Omar Adam Felix Ivan Luke Carl Theo Mark Eric Dan Ali"
-)
+GIRLS = _words("Anna Mia Emma Sara Lily Nora Ella Ruth Clara Julia Maria Alice Zoe Eva Ida Rosa Leah Grace Amy Kate")
+BOYS = _words("Tom Ben Sam Max Leo Noah Paul Jack Hugo Omar Adam Felix Ivan Luke Carl Theo Mark Eric Dan Ali")
 NAMES = GIRLS + BOYS
 
 CHOICES: dict[str, tuple[str, ...]] = {

@@ -135,7 +135,7 @@ def serve(
             if not _answers(probe, child, timeout):
                 return child.returncode or 1
             print(f"DSpark Lab: {address}{query}", flush=True)
-            if open_browser:
+            if open_browser and _has_screen():
                 webbrowser.open(address + query)
             return child.wait()
     except KeyboardInterrupt:
@@ -154,6 +154,11 @@ def _reachable(host: str) -> str:
     if host in EVERY_ADDRESS:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
+
+
+def _has_screen() -> bool:
+    """Without a screen, Linux offers a browser that takes over the terminal."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
 
 
 def _answers(url: str, child: subprocess.Popen[bytes], timeout: float) -> bool:

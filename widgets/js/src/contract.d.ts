@@ -178,11 +178,10 @@ export interface Example {
 export interface Speed {
   tokens: number;
   seconds: number;
-  tau: number;
   whole: boolean;
 }
 
-/** The same prompt and settings with and without the drafter, measured one after the other on ``device``. */
+/** The same prompt and settings with and without the drafter, measured one after the other without recording. */
 export interface Speeds {
   device: string;
   speculative: Speed | null;

@@ -73,7 +73,7 @@ export const S = {
   replay: "Replay round",
   scrub: "Step of all rounds",
   scrubValue: (/** @type {number} */ i, /** @type {number} */ n) => `step ${i} of ${n}`,
-  speed: "Speed",
+  pace: "Pace",
   keys: "← → step · Shift ← → round · space play · Home End · Esc close",
   themeNames: { auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark" },
   predict: "Predict first",
@@ -165,8 +165,8 @@ export const WHY = {
     `One pass of the target over the anchor and ${count(l, "draft token")} gives p_t after each of them.`,
   verifyPlain: "One pass of the target over the anchor gives p_t for the next token.",
   accepted: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r) => `u = ${u} < p_t/p_d = ${r}, so ${x} is accepted.`,
-  acceptedSure: (/** @type {string} */ x, /** @type {string} */ pt, /** @type {string} */ pd) =>
-    `The target likes ${x} at least as well as the drafter (p_t = ${pt} ≥ p_d = ${pd}), so it is accepted whatever u is.`,
+  acceptedSure: (/** @type {string} */ x, /** @type {string} */ pt, /** @type {string} */ pd, /** @type {boolean} */ same) =>
+    `The target likes ${x} ${same ? "just as well as" : "better than"} the drafter does (p_t = ${pt} ${same ? "=" : ">"} p_d = ${pd}), so it is accepted whatever u is.`,
   rejected: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r, /** @type {string} */ next) =>
     `u = ${u} ≥ p_t/p_d = ${r}, so ${x} is rejected; the residual draws ${next}.`,
   rejectedEarly: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r, /** @type {number} */ rest) =>
@@ -224,15 +224,15 @@ export const APP = {
   autoregressive: "one by one",
   rate: (/** @type {string} */ value) => `${value} tok/s`,
   speedTimes: (/** @type {string} */ value) => `${value}×`,
-  speedMeasured: (/** @type {string} */ device) => `measured on ${device}, same prompt, settings and seed`,
+  speedMeasured: (/** @type {string} */ device) => `measured on ${device}: same prompt, settings and seed, nothing recorded`,
   speedPartial: "stopped early",
-  speedNone: "Generate runs the prompt both ways and measures them here.",
+  speedNone: "Generate runs the prompt both ways and measures both here.",
   state: {
     loading: "loading models…",
     ready: "ready",
     recorded: "recorded example",
     running: "running…",
-    measuring: "measuring one by one…",
+    measuring: "measuring…",
     forking: "running the fork…",
   },
 };

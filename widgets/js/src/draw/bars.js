@@ -47,7 +47,8 @@ export function Gauge({ limit, u }) {
 
 /**
  * Value of each token in both heads; a token outside a head is only known to be at most its smallest value.
- * @param {Choice[]} target @param {Choice[]} draft @param {Choice} [own] @param {number} [n]
+ * The position's own token is known exactly, wherever it ranks.
+ * @param {Choice[]} target @param {Choice[]} draft @param {{ token: Token, t: number | null, d: number }} [own] @param {number} [n]
  */
 export function compare(target, draft, own, n = 7) {
   /** @type {Map<number, Token>} */
@@ -60,7 +61,12 @@ export function compare(target, draft, own, n = 7) {
     const least = Math.max(0, Math.min(head.length ? head[head.length - 1].value : 1, rest));
     return hit ? { value: hit.value, exact: true } : { value: least, exact: least < 1e-12 };
   };
-  const rows = [...tokens.values()].map((token) => ({ token, t: find(target, token.id), d: find(draft, token.id) }));
+  const exactly = (/** @type {number | null | undefined} */ value, /** @type {{ value: number, exact: boolean }} */ found) =>
+    value === null || value === undefined ? found : { value, exact: true };
+  const rows = [...tokens.values()].map((token) => {
+    const mine = own?.token.id === token.id ? own : undefined;
+    return { token, t: exactly(mine?.t, find(target, token.id)), d: exactly(mine?.d, find(draft, token.id)) };
+  });
   rows.sort((a, b) => Math.max(b.t.exact ? b.t.value : 0, b.d.exact ? b.d.value : 0) - Math.max(a.t.exact ? a.t.value : 0, a.d.exact ? a.d.value : 0));
   const top = rows.slice(0, n);
   const mine = rows.find((row) => row.token.id === own?.token.id);

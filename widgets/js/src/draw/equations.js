@@ -1,9 +1,10 @@
 // Each quantity's equation with the live numbers in it. A paper equation is cited by its number.
 import { before, quotient } from "../logic/facts.js";
-import { pair, prob, ratio, showToken, signed } from "../logic/format.js";
+import { apart, fine, prob, ratio, showToken, signed } from "../logic/format.js";
 import { EQ } from "../strings.js";
 import { html } from "./html.js";
 import { math } from "./math.js";
+import { Rich } from "./rich.js";
 
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../contract").Position} Position */
@@ -17,7 +18,7 @@ function base(round, p) {
   return {
     title: EQ.base,
     ref: EQ.ref(4),
-    lines: [math`softmax(U_k / T)[x_k]`, math`softmax(U_${p.k} / ${round.temperature})[${tok(p.token)}] = ${prob(p.p_base)}`],
+    lines: [math`softmax(U_k / T)[x_k]`, math`softmax(U_${p.k} / ${round.temperature})[${tok(p.token)}] = ${fine(p.p_base)}`],
     note: EQ.baseNote,
   };
 }
@@ -37,9 +38,10 @@ function bias(round, p) {
 function draft(round, p) {
   const lines = [
     p.bias === null ? math`p_d(x_k)` : math`p_d = softmax((U_k + B_k) / T)`,
-    math`p_d(${tok(p.token)}) = ${prob(p.p_d)}`,
+    math`p_d(${tok(p.token)}) = ${fine(p.p_d)}`,
   ];
-  if (!p.forced) lines.push(math`${prob(p.cdf[0])} ≤ u = ${prob(p.u_draft)} < ${prob(p.cdf[1])}`);
+  const [low, u, high] = apart(p.cdf[0], p.u_draft, p.cdf[1]);
+  if (!p.forced) lines.push(math`${low} ≤ u = ${u} < ${high}`);
   return { title: EQ.draft, ref: p.bias === null ? "" : EQ.ref(4), lines, note: p.forced ? EQ.forcedNote : EQ.draftNote };
 }
 
@@ -70,7 +72,7 @@ function target(_round, p) {
     title: EQ.target,
     ref: EQ.ref(8),
     lines: [
-      math`p_t(${tok(p.token)}) = ${prob(p.p_t)},  p_d(${tok(p.token)}) = ${prob(p.p_d)}`,
+      math`p_t(${tok(p.token)}) = ${fine(p.p_t)},  p_d(${tok(p.token)}) = ${fine(p.p_d)}`,
       math`Σ_v min(p_t, p_d) = 1 − ½ ‖p_t − p_d‖_1 = ${prob(p.overlap)}`,
     ],
     note: EQ.targetNote,
@@ -80,13 +82,13 @@ function target(_round, p) {
 /** @param {Round} _round @param {Position} p @returns {Equation} */
 function accept(_round, p) {
   const q = quotient(p);
-  const [u, limit] = pair(p.u_accept ?? 0, Math.min(1, q));
+  const [u, limit] = apart(p.u_accept ?? 0, Math.min(1, q));
   const yes = (p.u_accept ?? 0) * p.p_d < (p.p_t ?? 0);
   return {
     title: EQ.accept,
     ref: EQ.rule,
     lines: [
-      math`min(1, p_t(x_k) / p_d(x_k)) = min(1, ${prob(p.p_t)} / ${prob(p.p_d)}) = ${q >= 1 ? "1" : limit}`,
+      math`min(1, p_t(x_k) / p_d(x_k)) = min(1, ${fine(p.p_t)} / ${fine(p.p_d)}) = ${q >= 1 ? "1" : limit}`,
       yes ? math`u = ${u} < ${q >= 1 ? "1" : limit} : accept` : math`u = ${u} ≥ ${limit} : reject`,
     ],
     note: p.verdict === "discarded" ? EQ.discardedNote : q > 1 ? EQ.surelyNote(ratio(q)) : undefined,
@@ -98,16 +100,17 @@ export function finalEquation(round) {
   const f = round.final;
   if (!f.token || f.u === null || !f.cdf) return { title: EQ.none, ref: "", lines: [], note: EQ.noneNote };
   const p = f.head.find((c) => c.token.id === f.token?.id)?.value ?? f.cdf[1] - f.cdf[0];
-  const draw = math`${prob(f.cdf[0])} ≤ u = ${prob(f.u)} < ${prob(f.cdf[1])} : ${tok(f.token)}`;
+  const [low, u, high] = apart(f.cdf[0], f.u, f.cdf[1]);
+  const draw = math`${low} ≤ u = ${u} < ${high} : ${tok(f.token)}`;
   if (f.kind !== "residual") {
     const title = round.gamma ? EQ.bonus : EQ.plain;
     const note = round.gamma ? EQ.bonusNote : undefined;
-    return { title, ref: EQ.rule, lines: [math`x ∼ p_t,  p_t(${tok(f.token)}) = ${prob(p)}`, draw], note };
+    return { title, ref: EQ.rule, lines: [math`x ∼ p_t,  p_t(${tok(f.token)}) = ${fine(p)}`, draw], note };
   }
   return {
     title: EQ.residual,
     ref: EQ.rule,
-    lines: [math`x ∼ norm(max(0, p_t − p_d))`, math`norm(max(0, p_t − p_d))(${tok(f.token)}) = ${prob(p)}`, draw],
+    lines: [math`x ∼ norm(max(0, p_t − p_d))`, math`norm(max(0, p_t − p_d))(${tok(f.token)}) = ${fine(p)}`, draw],
     note: EQ.residualNote,
   };
 }
@@ -129,6 +132,6 @@ export function EquationView({ eq }) {
   return html`<div class="dl-equation">
     <p class="dl-equation-head"><b>${eq.title}</b>${eq.ref && html`<span class="dl-ref">${eq.ref}</span>`}</p>
     ${eq.lines.map((line) => html`<p class="dl-equation-line">${line}</p>`)}
-    ${eq.note && html`<p class="dl-note">${eq.note}</p>`}
+    ${eq.note && html`<p class="dl-note"><${Rich} text=${eq.note} /></p>`}
   </div>`;
 }

@@ -2,14 +2,14 @@
 import { TOKEN_END, TOKEN_START } from "../logic/format.js";
 import { html } from "./html.js";
 
-const SYMBOL = /\b([acpuxU])_(\d+|[a-z])\b/g;
+const SYMBOL = /\b([acpuxU])_(\d+|[a-z])\b|\bu(?= = | is\b|$)/g;
 
 /** @param {string} text */
 function symbols(text) {
   const parts = [];
   let last = 0;
   for (const match of text.matchAll(SYMBOL)) {
-    parts.push(text.slice(last, match.index), html`<span class="dl-math"><i>${match[1]}</i><sub>${match[2]}</sub></span>`);
+    parts.push(text.slice(last, match.index), html`<span class="dl-math"><i>${match[1] ?? match[0]}</i>${match[2] && html`<sub>${match[2]}</sub>`}</span>`);
     last = match.index + match[0].length;
   }
   return [...parts, text.slice(last)];

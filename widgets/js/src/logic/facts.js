@@ -1,7 +1,7 @@
 // The sentence of a step or of a cell: which words from strings.js, with which numbers.
 import { CAUSE, S, WHY } from "../strings.js";
 import { firstEffect } from "./diff.js";
-import { pair, prob, quoteToken, signed } from "./format.js";
+import { apart, fine, prob, quoteToken, signed } from "./format.js";
 
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../contract").Position} Position */
@@ -26,8 +26,9 @@ export function biasSentence(round, k) {
 /** @param {Position} p */
 export function drawSentence(p) {
   const x = quoteToken(p.token.text);
-  if (p.forced) return WHY.forced(p.k, x, prob(p.p_d));
-  return WHY.draw(p.k, prob(p.u_draft), prob(p.cdf[0]), prob(p.cdf[1]), x, prob(p.p_d));
+  if (p.forced) return WHY.forced(p.k, x, fine(p.p_d));
+  const [low, u, high] = apart(p.cdf[0], p.u_draft, p.cdf[1]);
+  return WHY.draw(p.k, u, low, high, x, fine(p.p_d));
 }
 
 /** @param {Round} round */
@@ -44,8 +45,11 @@ export function verdictSentence(round, p, withFinal = false) {
   if (p.verdict === "cut") return WHY.cut(x, round.verify_length);
   if (p.verdict === "discarded") return WHY.discarded(x, round.accepted + (round.final.token ? 1 : 0));
   const q = quotient(p);
-  if (q >= 1) return WHY.acceptedSure(x, prob(p.p_t), prob(p.p_d));
-  const [u, r] = pair(p.u_accept ?? 0, q);
+  if (q >= 1) {
+    const [t, d] = apart(p.p_t ?? 0, p.p_d);
+    return WHY.acceptedSure(x, t, d, t === d);
+  }
+  const [u, r] = apart(p.u_accept ?? 0, q);
   if (p.verdict === "accepted") return WHY.accepted(x, u, r);
   const next = round.final.token;
   if (withFinal && next) return WHY.rejected(x, u, r, quoteToken(next.text));
@@ -121,12 +125,13 @@ export function forkSentence(parent, fork) {
     const was = purpose === "draft" ? q?.u_draft : purpose === "accept" ? q?.u_accept : old.final.u;
     if (was === value) continue;
     const name = purpose === "final" ? S.uniformShort.final : `${purpose === "draft" ? "draft " : ""}u_${k}`;
-    const [a, b] = was === null || was === undefined ? ["–", prob(value)] : pair(was, value);
+    const [a, b] = was === null || was === undefined ? ["–", prob(value)] : apart(was, value);
     did.push(CAUSE.uniform(name, a, b));
   }
   const { verify_length: length, settings } = fork.overrides;
   if (length !== null && length !== old.verify_length) did.push(CAUSE.verify(old.verify_length, length));
   for (const [name, value] of Object.entries(settings)) {
+    if (/** @type {any} */ (old)[name] === value) continue;
     did.push(CAUSE.setting(name, String(/** @type {any} */ (old)[name]), String(value)));
   }
   return `${did.join(" and ")}; ${effect(old, now)}.`.replace(/^./, (c) => c.toUpperCase());
@@ -148,7 +153,7 @@ function verdictClause(p) {
   const now = CAUSE.now(quoteToken(p.token.text), verdict);
   if (p.u_accept === null || p.verdict === "discarded" || p.verdict === "cut") return now;
   const q = quotient(p);
-  if (q >= 1) return `${prob(p.p_t)} ≥ ${prob(p.p_d)}, so ${now}`;
-  const [u, r] = pair(p.u_accept, q);
+  if (q >= 1) return `${apart(p.p_t ?? 0, p.p_d).join(" ≥ ")}, so ${now}`;
+  const [u, r] = apart(p.u_accept, q);
   return `${u} ${p.verdict === "accepted" ? "<" : "≥"} ${r}, so ${now}`;
 }

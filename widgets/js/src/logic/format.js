@@ -41,17 +41,37 @@ export function prob(value) {
 /** A ratio of probabilities, which may be above 1. @param {number} value */
 export const ratio = (value) => (value >= 100 ? ">99" : value >= 1 ? value.toFixed(2) : prob(value));
 
-/** Two numbers that are to be compared, with as many digits as it takes to tell them apart. @param {number} a @param {number} b */
-export function pair(a, b) {
-  for (let digits = 2; digits <= 6; digits++) {
-    const [x, y] = [a.toFixed(digits), b.toFixed(digits)];
-    if (x !== y || a === b) return [x.replace(/^0\./, "."), y.replace(/^0\./, ".")];
+/** Rounded, but never up to a 1 that it is not. @param {number} value @param {number} digits */
+function decimals(value, digits) {
+  if (value === 0 || value === 1) return String(value);
+  const text = value.toFixed(digits);
+  return (value < 1 && text.startsWith("1") ? (1 - 10 ** -digits).toFixed(digits) : text).replace(/^0\./, ".");
+}
+
+/**
+ * Numbers that are to be compared, with as many digits as it takes to tell neighbours apart.
+ * @param {number[]} values
+ */
+export function apart(...values) {
+  for (let digits = 2; digits <= 7; digits++) {
+    const written = values.map((value) => decimals(value, digits));
+    if (written.every((text, i) => i === 0 || text !== written[i - 1] || values[i] === values[i - 1])) return written;
   }
-  return [String(a), String(b)];
+  return values.map((value) => decimals(value, 8));
+}
+
+/** A probability in a formula: three significant digits. @param {number | null | undefined} value */
+export function fine(value) {
+  if (value === null || value === undefined) return "–";
+  if (value === 0 || value >= 0.001) return prob(value) === "1" ? "1" : value === 0 ? "0" : Number(value.toPrecision(3)).toString().replace(/^0\./, ".");
+  return value < 1e-6 ? "<.000001" : Number(value.toPrecision(2)).toFixed(7).replace(/0+$/, "").replace(/^0\./, ".");
 }
 
 /** A logit with its sign. @param {number} value */
-export const signed = (value) => (Math.abs(value) < 0.05 ? "±" : value < 0 ? "−" : "+") + Math.abs(value).toFixed(1);
+export function signed(value) {
+  const size = Math.abs(value);
+  return size < 0.005 ? "±0" : (value < 0 ? "−" : "+") + size.toFixed(size < 0.05 ? 2 : 1);
+}
 
 /** @param {number} value @param {number} [digits] */
 export const fixed = (value, digits = 1) => value.toFixed(digits);

@@ -103,7 +103,7 @@ export function known(step, round) {
   const whole = round.gamma;
   const last = step.sub === "final" || past("accept");
   const judgedHere = here("accept") ? (last ? judged(round) : step.k) : past("accept") ? whole : 0;
-  const over = judgedHere >= judged(round) && (past("verify") || false);
+  const over = past("verify") && judgedHere >= judged(round);
   return {
     base: at >= PHASES.indexOf("parallel"),
     bias: past("sequential") ? whole : here("sequential") ? step.k : 0,
@@ -118,6 +118,3 @@ export function known(step, round) {
 }
 
 /** @typedef {ReturnType<typeof known>} Known */
-
-/** A round that nothing of is known yet, as at its first step. @param {Known} k */
-export const nothing = (k) => !k.base && !k.draft && !k.target;

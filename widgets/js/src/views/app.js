@@ -1,5 +1,6 @@
 // The demo page: prompt, examples and settings above the stepper, and the measured speeds.
 import { html } from "../draw/html.js";
+import { NumberInput } from "../draw/number.js";
 import { Icon } from "../draw/icons.js";
 import { fixed, rate } from "../logic/format.js";
 import { sender, useTrait } from "../store.js";
@@ -11,14 +12,10 @@ import { Stepper } from "./stepper.js";
 
 /** @param {{ label: string, hint?: string, id: string, value: number, min: number, max: number, step: number, slider?: boolean, disabled?: boolean, onChange: (value: number) => void }} props */
 function NumberField({ label, hint, id, value, min, max, step, slider, disabled, onChange }) {
-  /** @param {any} event */
-  const change = (event) => {
-    const next = Number(event.target.value);
-    if (event.target.value !== "" && Number.isFinite(next)) onChange(next);
-  };
+  const change = (/** @type {number} */ next) => onChange(step % 1 ? next : Math.round(next));
   return html`<label class="dl-field" title=${hint}><span>${label}</span>
-    ${slider && html`<input type="range" min=${min} max=${max} step=${step} value=${value} disabled=${disabled} aria-label=${label} data-testid=${`${id}-slider`} onInput=${change} />`}
-    <input type="number" min=${min} max=${max} step=${step} value=${value} disabled=${disabled} data-testid=${id} onInput=${change} />
+    ${slider && html`<input type="range" min=${min} max=${max} step=${step} value=${value} disabled=${disabled} aria-label=${label} data-testid=${`${id}-slider`} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />`}
+    <${NumberInput} min=${min} max=${max} step=${step} value=${value} disabled=${disabled} data-testid=${id} onChange=${change} />
   </label>`;
 }
 

@@ -3,7 +3,7 @@ import { CdfStrip, Gauge, TopList } from "../draw/bars.js";
 import { html } from "../draw/html.js";
 import { Chip, MARKS } from "../draw/token.js";
 import { quotient } from "../logic/facts.js";
-import { pair, prob, showToken, signed } from "../logic/format.js";
+import { apart, prob, showToken, signed } from "../logic/format.js";
 import { S } from "../strings.js";
 
 /** @typedef {import("../contract").Round} Round */
@@ -60,7 +60,7 @@ const ROWS = {
     if (p.k > now.verdict || p.u_accept === null) return UNKNOWN;
     if (p.verdict === "discarded") return known(html`<span class="dl-num">–</span>`, S.verdicts.discarded);
     const q = Math.min(1, quotient(p));
-    const [u, limit] = pair(p.u_accept, q);
+    const [u, limit] = apart(p.u_accept, q);
     const sign = p.verdict === "accepted" ? "<" : "≥";
     return known(html`<span class="dl-num">${u} ${sign} ${q >= 1 ? "1" : limit}</span><${Gauge} limit=${q} u=${p.u_accept} />`, `u ${u} ${sign} ${limit}`);
   },

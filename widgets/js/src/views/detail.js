@@ -1,6 +1,6 @@
 // Below the table: the selected position at length. Target against draft token by token, and the equations in order.
 import { EquationView, equation, finalEquation } from "../draw/equations.js";
-import { compare } from "../draw/bars.js";
+import { TopList, compare } from "../draw/bars.js";
 import { html } from "../draw/html.js";
 import { Rich } from "../draw/rich.js";
 import { prob, fixed, showToken } from "../logic/format.js";
@@ -16,7 +16,7 @@ const KEYS = ["pt", "pd", "min", "rest"];
  * p_t and p_d of the top tokens: solid and hollow bars, what they share shaded, the residual ringed; before verification the draft's alone.
  * @param {{ p: Position, asked: boolean }} props */
 function Chart({ p, asked }) {
-  const rows = compare(asked ? p.target : [], p.draft, { token: p.token, value: p.p_d });
+  const rows = compare(asked ? p.target : [], p.draft, { token: p.token, t: asked ? p.p_t : null, d: p.p_d });
   const most = Math.max(...rows.map((r) => Math.max(r.t.exact ? r.t.value : 0, r.d.exact ? r.d.value : 0)), 1e-9);
   const width = (/** @type {number} */ value) => `${(100 * value) / most}%`;
   const written = (/** @type {{ value: number, exact: boolean }} */ x) => (x.exact ? prob(x.value) : S.below(prob(x.value)));
@@ -40,8 +40,9 @@ function Chart({ p, asked }) {
   </figure>`;
 }
 
-/** The equations that are known at this step, in the order of the phases. @param {Round} round @param {Position} p @param {Known} now */
+/** The equations that are known at this step: those of the draft, and those of its verification. @param {Round} round @param {Position} p @param {Known} now */
 function equations(round, p, now) {
+  /** @type {string[]} */
   const rows = [];
   if (p.p_base !== null && now.base && p.k <= now.draft) rows.push("base");
   if (p.bias !== null && p.k <= now.draft) rows.push("bias");
@@ -49,19 +50,28 @@ function equations(round, p, now) {
   if (p.confidence !== null && now.confidence) rows.push("conf", "survival");
   if (p.verified && now.target) rows.push("target");
   if (p.verified && p.k <= now.verdict) rows.push("u");
-  return rows.map((row) => equation(row, p.k, round));
+  /** @type {string[]} */
+  const late = rows.filter((row) => row === "target" || row === "u");
+  const draw = (/** @type {string[]} */ names) => names.map((row) => equation(row, p.k, round)).map((eq) => eq && html`<${EquationView} eq=${eq} />`);
+  return { draft: draw(rows.filter((row) => !late.includes(row))), verification: draw(late) };
 }
 
 /** @param {{ round: Round, k: number, now: Known }} props */
 export function Detail({ round, k, now }) {
   const p = round.positions[k - 1];
-  const list = p ? equations(round, p, now) : now.final || (now.commit && !round.final.token) ? [finalEquation(round)] : [];
+  const list = p ? equations(round, p, now) : { draft: [], verification: [] };
+  const ended = now.final || (now.commit && !round.final.token);
+  const source = !p && ended && round.final.kind === "residual" ? round.positions[round.final.position - 1] : null;
+  const look = round.gamma ? "bonus" : "target";
   const below = p && now.schedule && !p.verified ? S.neverVerified : S.notYetVerified;
   return html`<section class="dl-detail" aria-label=${p ? S.detail(k) : S.detailFinal} data-testid="detail">
     <h3 class="dl-label">${p ? S.detail(k) : S.detailFinal}</h3>
     <div class="dl-detail-body">
-      ${p && html`<div>${p.k <= now.draft && html`<${Chart} p=${p} asked=${p.verified && now.target} />`}${!(p.verified && now.target) && html`<p class="dl-note">${below}</p>`}</div>`}
-      <div class="dl-equations">${list.map((eq) => eq && html`<${EquationView} eq=${eq} />`)}${list.length === 0 && html`<p class="dl-note">${S.unknown}</p>`}</div>
+      ${source && html`<div class="dl-equations"><${Chart} p=${source} asked=${true} /></div>`}
+      ${!p && ended && !source && round.final.token && html`<div class="dl-finalhead"><${TopList} head=${round.final.head} kind=${look} n=${8}
+        mark=${{ token: round.final.token, value: (round.final.cdf?.[1] ?? 0) - (round.final.cdf?.[0] ?? 0) }} /></div>`}
+      ${p && html`<div class="dl-equations">${p.k <= now.draft && html`<${Chart} p=${p} asked=${p.verified && now.target} />`}${!(p.verified && now.target) && html`<p class="dl-note">${below}</p>`}${list.verification}</div>`}
+      <div class="dl-equations">${list.draft}${!p && (ended ? html`<${EquationView} eq=${finalEquation(round)} />` : html`<p class="dl-note">${S.unknown}</p>`)}</div>
     </div>
   </section>`;
 }

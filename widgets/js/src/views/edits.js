@@ -3,10 +3,12 @@ import { useRef, useState } from "preact/hooks";
 import { compare } from "../draw/bars.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
+import { NumberInput } from "../draw/number.js";
+import { Rich } from "../draw/rich.js";
 import { Popup } from "../draw/popup.js";
 import { changes, overridesOf } from "../logic/diff.js";
 import { quotient } from "../logic/facts.js";
-import { prob, showToken } from "../logic/format.js";
+import { prob, quoteToken, showToken } from "../logic/format.js";
 import { S } from "../strings.js";
 
 /** @typedef {import("../contract").Round} Round */
@@ -32,8 +34,8 @@ function TokenMenu({ round, k, edits, onClose }) {
   return html`<p class="dl-menu-head">${S.editTokenHead(k)}</p>
     <ul class="dl-menu-list">${candidates(round, k).map(
       ({ token, d, t }) => html`<li><button type="button" data-testid=${`pick-token-${token.id}`} aria-current=${token.id === own ? "true" : undefined} onClick=${pick(token.id)}>
-        <span class="dl-tok">${showToken(token.text)}</span><span class="dl-num dl-c-draft">p_d ${d.exact ? prob(d.value) : S.below(prob(d.value))}</span>
-        ${round.positions[k - 1].verified && html`<span class="dl-num dl-c-target">p_t ${t.exact ? prob(t.value) : S.below(prob(t.value))}</span>`}
+        <span class="dl-tok">${showToken(token.text)}</span><span class="dl-num dl-c-draft"><${Rich} text="p_d" /> ${d.exact ? prob(d.value) : S.below(prob(d.value))}</span>
+        ${round.positions[k - 1].verified && html`<span class="dl-num dl-c-target"><${Rich} text="p_t" /> ${t.exact ? prob(t.value) : S.below(prob(t.value))}</span>`}
       </button></li>`,
     )}</ul>`;
 }
@@ -46,18 +48,14 @@ export const uniformOf = (round, purpose, k) =>
 function UniformMenu({ round, purpose, k, edits, onClose }) {
   const address = `${purpose}:${k}`;
   const value = edits.value.uniforms[address] ?? uniformOf(round, purpose, k) ?? 0.5;
-  /** @param {any} event */
-  const change = (event) => {
-    const next = Number(event.target.value);
-    if (event.target.value === "" || !Number.isFinite(next)) return;
-    edits.set({ ...edits.value, uniforms: { ...edits.value.uniforms, [address]: Math.max(0, Math.min(0.999999, next)) } });
-  };
+  /** @param {number} next */
+  const change = (next) => edits.set({ ...edits.value, uniforms: { ...edits.value.uniforms, [address]: Math.max(0, Math.min(0.999999, next)) } });
   const name = S.uniformNames[purpose](k);
   const limit = purpose === "accept" ? Math.min(1, quotient(round.positions[k - 1])) : null;
   return html`<p class="dl-menu-head">${S.editUniform(name)}</p>
     <div class="dl-menu-row">
-      <input type="range" min="0" max="0.999" step="0.001" value=${value} aria-label=${name} onInput=${change} />
-      <input type="number" min="0" max="0.999999" step="0.01" value=${Number(value.toFixed(6))} aria-label=${`${name}, ${S.uniformValue}`} data-testid="uniform-value" onInput=${change} />
+      <input type="range" min="0" max="0.999" step="0.001" value=${value} aria-label=${name} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />
+      <${NumberInput} min="0" max="0.999999" step="0.01" value=${Number(value.toFixed(6))} aria-label=${`${name}, ${S.uniformValue}`} data-testid="uniform-value" onChange=${change} />
     </div>
     ${limit !== null && html`<p class="dl-note">${S.uniformHint(limit >= 1 ? "1" : limit.toFixed(3))}</p>`}
     <button type="button" data-testid="edit-done" onClick=${onClose}>${S.done}</button>`;
@@ -73,8 +71,8 @@ function editOf(row, k, round, now) {
   return null;
 }
 
-/** @param {{ row: string, k: number, round: Round, now: Known, edits: Edits }} props */
-export function EditButton({ row, k, round, now, edits }) {
+/** @param {{ row: string, k: number, round: Round, now: Known, edits: Edits, onOpen: () => void }} props */
+export function EditButton({ row, k, round, now, edits, onOpen }) {
   const button = useRef(/** @type {HTMLButtonElement | null} */ (null));
   const [open, setOpen] = useState(false);
   const edit = editOf(row, k, round, now);
@@ -96,7 +94,7 @@ export function EditButton({ row, k, round, now, edits }) {
   return html`<span class="dl-editwrap" onClick=${(/** @type {Event} */ e) => e.stopPropagation()} onKeyDown=${keys}>
     ${shown && html`<span class="dl-pending">→ <span class="dl-tok">${shown}</span></span>`}
     <button type="button" ref=${button} class="dl-edit" tabindex="-1" data-testid=${edit.id} disabled=${!edits.live} aria-label=${name}
-      title=${edits.live ? name : edits.why} aria-haspopup="dialog" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}><${Icon} name="edit" /></button>
+      title=${edits.live ? name : edits.why} aria-haspopup="dialog" aria-expanded=${open ? "true" : "false"} onClick=${() => (onOpen(), setOpen(!open))}><${Icon} name="edit" /></button>
     ${open && button.current && html`<${Popup} anchor=${button.current} kind="menu" label=${name} onClose=${() => setOpen(false)}>
       ${purpose ? html`<${UniformMenu} round=${round} purpose=${purpose} k=${place} edits=${edits} onClose=${close} />` : html`<${TokenMenu} round=${round} k=${k} edits=${edits} onClose=${close} />`}
     <//>`}
@@ -109,7 +107,7 @@ function pending(round, o) {
   for (const [k, id] of Object.entries(o.tokens)) {
     const token = candidates(round, Number(k)).find((c) => c.token.id === id)?.token;
     const { [k]: _, ...tokens } = o.tokens;
-    list.push({ what: `x_${k}`, value: showToken(token?.text ?? String(id)), without: { ...o, tokens } });
+    list.push({ what: `x_${k}`, value: token ? quoteToken(token.text) : String(id), without: { ...o, tokens } });
   }
   for (const [address, value] of Object.entries(o.uniforms)) {
     const [purpose, k] = address.split(":");
@@ -122,16 +120,15 @@ function pending(round, o) {
   return list;
 }
 
-/** @param {{ round: Round, edits: Edits, busy: boolean, error: string, onFork: () => void }} props */
-export function WhatIf({ round, edits, busy, error, onFork }) {
+/** @param {{ round: Round, edits: Edits, busy: boolean, forking: boolean, error: string, onFork: () => void }} props */
+export function WhatIf({ round, edits, busy, forking, error, onFork }) {
   const { value, set, live } = edits;
   const verify = value.verify_length ?? round.verify_length;
   /** @param {number} length */
   const cut = (length) => () => set({ ...value, verify_length: length === round.verify_length ? null : length });
-  /** @param {any} event */
-  const heat = (event) => {
-    const next = Number(event.target.value);
-    if (event.target.value === "" || !(next >= 0)) return;
+  /** @param {number} next */
+  const heat = (next) => {
+    if (next < 0) return;
     set({ ...value, settings: next === round.temperature ? {} : { temperature: next } });
   };
   const list = pending(round, value);
@@ -143,13 +140,13 @@ export function WhatIf({ round, edits, busy, error, onFork }) {
         <output class="dl-num" data-testid="verify-length">${verify}</output>
         <button type="button" class="dl-icon" data-testid="verify-more" aria-label=${`${S.verifyLength} ${verify + 1}`} disabled=${!live || verify >= round.gamma} onClick=${cut(verify + 1)}>+</button>
         <span class="dl-note">${S.verifyOf(round.gamma)}</span></span>`}
-      <label class="dl-stepperbox">${S.temperature} <input type="number" min="0" max="5" step="0.1" data-testid="fork-temperature" disabled=${!live}
-        value=${value.settings.temperature ?? round.temperature} onInput=${heat} /> <span class="dl-note">${S.fromHere}</span></label>
-      ${list.map((item) => html`<span class="dl-pendingchip" key=${item.what}>${S.pending(item.what, item.value)}
+      <label class="dl-stepperbox">${S.temperature} <${NumberInput} min="0" max="5" step="0.1" data-testid="fork-temperature" disabled=${!live}
+        value=${value.settings.temperature ?? round.temperature} onChange=${heat} /> <span class="dl-note">${S.fromHere}</span></label>
+      ${list.map((item) => html`<span class="dl-pendingchip" key=${item.what}><${Rich} text=${S.pending(item.what, item.value)} />
         <button type="button" class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => set(item.without)}><${Icon} name="remove" /></button></span>`)}
       <span class="dl-grow"></span>
       ${list.length > 0 && html`<button type="button" onClick=${() => set(overridesOf(null))}>${S.clear}</button>`}
-      <button type="button" class="dl-primary" data-testid="apply-fork" disabled=${!live || busy || changes(value) === 0} onClick=${onFork}><${Icon} name="fork" /> ${busy ? S.forking : S.fork}</button>
+      <button type="button" class="dl-primary" data-testid="apply-fork" disabled=${!live || busy || changes(value) === 0} onClick=${onFork}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
     </div>
     ${error ? html`<p class="dl-error" role="alert" data-testid="error">${error}</p>` : html`<p class="dl-note">${live ? S.forkHint : edits.why}</p>`}
   </section>`;

@@ -4,6 +4,7 @@ import { Flow, MARKS } from "../draw/token.js";
 import { html } from "../draw/html.js";
 import { fixed } from "../logic/format.js";
 import { EQ, S } from "../strings.js";
+import { reveal } from "../draw/reveal.js";
 import { Explained } from "./explained.js";
 import { math } from "../draw/math.js";
 
@@ -51,12 +52,8 @@ export function TextSoFar({ prompt, rounds, round, known, children }) {
 export function RoundList({ rounds, current, hidden, onPick, children }) {
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
-    const chip = /** @type {HTMLElement | null} */ (list.current?.querySelector("[aria-current]"));
-    if (!chip || !list.current) return;
-    const [left, right] = [chip.offsetLeft - 40, chip.offsetLeft + chip.offsetWidth + 40 - list.current.clientWidth];
-    if (list.current.scrollLeft > left) list.current.scrollLeft = left;
-    if (list.current.scrollLeft < right) list.current.scrollLeft = right;
-  }, [current, rounds.length]);
+    reveal(list.current, list.current?.querySelector("[aria-current]"));
+  }, [current]);
   return html`<nav class="dl-rounds" aria-label=${S.rounds}>
     <h3 class="dl-label">${S.rounds}</h3>
     <div class="dl-roundlist" ref=${list}>

@@ -1,5 +1,7 @@
 // The phase rail, the sentence of the step, and the controls that move through the steps.
+import { useEffect, useRef } from "preact/hooks";
 import { html } from "../draw/html.js";
+import { reveal } from "../draw/reveal.js";
 import { Icon } from "../draw/icons.js";
 import { PHASES, phasesOf, stages } from "../logic/steps.js";
 import { S } from "../strings.js";
@@ -11,7 +13,9 @@ import { S } from "../strings.js";
 export function PhaseRail({ round, player }) {
   const there = phasesOf(round);
   const at = PHASES.indexOf(player.step.phase);
-  return html`<ol class="dl-rail">
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [at]);
+  return html`<ol class="dl-rail" ref=${list}>
     ${PHASES.map((phase, i) => {
       const state = i < at ? "past" : i === at ? "now" : "next";
       const name = phase === "sequential" && !stages(round).bias ? S.sequentialPlain : S.phases[phase];
@@ -29,9 +33,9 @@ export function Transport({ player, onRound }) {
   const value = S.scrubValue(index + 1, steps.length);
   return html`<div class="dl-transport">
     <button type="button" class="dl-icon" aria-label=${S.previousRound} title=${S.previousRound} data-testid="btn-prev-round" onClick=${() => onRound(-1)}><${Icon} name="previous" /></button>
-    <button type="button" data-testid="btn-back" disabled=${index === 0} onClick=${player.back}><${Icon} name="back" /> ${S.back}</button>
-    <button type="button" data-testid="btn-play" aria-pressed=${playing ? "true" : "false"} onClick=${player.toggle}><${Icon} name=${playing ? "pause" : "play"} /> ${playing ? S.pause : S.play}</button>
-    <button type="button" class="dl-primary" data-testid="btn-step" disabled=${index >= steps.length - 1} onClick=${player.forward}>${S.step} <${Icon} name="step" /></button>
+    <button type="button" data-testid="btn-back" aria-disabled=${index === 0 ? "true" : undefined} onClick=${player.back}><${Icon} name="back" /> ${S.back}</button>
+    <button type="button" data-testid="btn-play" aria-pressed=${playing ? "true" : "false"} aria-label=${playing ? S.pause : S.play} onClick=${player.toggle}><${Icon} name=${playing ? "pause" : "play"} /> <span>${playing ? S.pause : S.play}</span></button>
+    <button type="button" class="dl-primary" data-testid="btn-step" aria-disabled=${index >= steps.length - 1 ? "true" : undefined} onClick=${player.forward}>${S.step} <${Icon} name="step" /></button>
     <button type="button" class="dl-icon" aria-label=${S.nextRound} title=${S.nextRound} data-testid="btn-next-round" onClick=${() => onRound(1)}><${Icon} name="next" /></button>
     <button type="button" data-testid="btn-replay" onClick=${player.replay} aria-label=${S.replay}><${Icon} name="replay" /> <span>${S.replay}</span></button>
     <input type="range" class="dl-scrub" data-testid="scrub" min="0" max=${Math.max(0, steps.length - 1)} step="1" value=${index} aria-label=${S.scrub}
@@ -49,7 +53,7 @@ export function Options({ preferences, setPreferences, score }) {
     <label title=${S.predictHint}><input type="checkbox" data-testid="predict" checked=${preferences.predict}
       onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, predict: e.target.checked })} /> ${S.predict}</label>
     ${score && html`<output data-testid="score">${score}</output>`}
-    <label>${S.speed} <select data-testid="play-speed" value=${String(preferences.speed)}
+    <label>${S.pace} <select data-testid="play-speed" value=${String(preferences.speed)}
       onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, speed: Number(e.target.value) })}>
       ${["0.5", "1", "2", "4"].map((x) => html`<option value=${x} selected=${Number(x) === preferences.speed}>${x}×</option>`)}
     </select></label>

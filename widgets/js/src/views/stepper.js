@@ -18,12 +18,18 @@ import { RoundTable } from "./table.js";
 
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("./table.js").Place} Place */
+/** @typedef {import("../contract").Round} Round */
 
-/** Where the selection stands at a step. @param {import("../logic/steps.js").Step} step @param {number} gamma @returns {Place} */
-function placeOf(step, gamma) {
+/**
+ * Where the selection stands at a step: its own position, or else the one that decided the round once that is known.
+ * @param {import("../logic/steps.js").Step} step @param {Round} round @returns {Place}
+ */
+function placeOf(step, round) {
+  const { gamma, positions } = round;
   if (step.phase === "sequential") return { row: step.sub === "bias" ? "bias" : "draft", k: step.k };
   if (step.phase === "accept") return { row: "verdict", k: step.sub === "final" ? gamma + 1 : step.k };
-  return { row: "token", k: 1 };
+  const rejected = positions.find((p) => p.verdict === "rejected");
+  return { row: "token", k: step.phase === "commit" && rejected ? rejected.k : 1 };
 }
 
 /** @param {{ model: Model }} props */
@@ -57,15 +63,15 @@ function Loaded({ model, shown }) {
   const here = `${cursor.serial}:${branch.id}:${index}`;
   const [chosen, setChosen] = useState(/** @type {{ at: string, place: Place } | null} */ (null));
   const byHand = chosen?.at === here ? chosen.place : null;
-  const natural = placeOf(step, round.gamma);
-  const place = byHand ?? (natural.row === "token" && chosen && chosen.place.k <= round.gamma + 1 && chosen.at.startsWith(`${cursor.serial}:`) ? chosen.place : natural);
+  const natural = placeOf(step, round);
+  const place = byHand ?? natural;
 
   const spot = `${cursor.serial}:${branch.id}:${round.index}`;
   const [edited, setEdited] = useState({ at: spot, value: overridesOf(null) });
   const value = edited.at === spot ? edited.value : overridesOf(null);
   const why = S.notLive[/** @type {keyof typeof S.notLive} */ (kind)];
   const edits = { live, why, value, set: (/** @type {typeof value} */ next) => setEdited({ at: spot, value: next }) };
-  const busy = status.state === "forking";
+  const busy = ["forking", "running", "measuring"].includes(status.state);
   const send = sender(model);
   const fork = () => {
     if (!changes(value)) return;
@@ -103,7 +109,7 @@ function Loaded({ model, shown }) {
     </div>
     <${RoundTable} round=${round} now=${now} step=${step} place=${place} edits=${edits} other=${branch.id ? other : undefined} otherName=${parent?.name ?? ""}
       setPlace=${(/** @type {Place} */ next) => (player.pause(), setChosen({ at: here, place: next }))} />
-    <${WhatIf} round=${round} edits=${edits} busy=${busy} error=${status.where === "fork" ? status.error : ""} onFork=${fork} />
+    <${WhatIf} round=${round} edits=${edits} busy=${busy} forking=${status.state === "forking"} error=${status.where === "fork" ? status.error : ""} onFork=${fork} />
     ${parent && html`<${Diff} parent=${parent} fork=${branch} />`}
     <${Detail} round=${round} k=${place.k} now=${now} />
     <${Footer} round=${round} now=${now} device=${trace?.device ?? ""} />

@@ -1,9 +1,10 @@
 // The table of a round: one column a position, one row a quantity; what is not known yet is hatched.
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { EquationView, equation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { math } from "../draw/math.js";
+import { reveal } from "../draw/reveal.js";
 import { Popup } from "../draw/popup.js";
 import { Chip } from "../draw/token.js";
 import { changedRows } from "../logic/diff.js";
@@ -56,10 +57,17 @@ export function RoundTable({ round, now, step, place, setPlace, other, otherName
   const [tip, setTip] = useState(/** @type {{ row: string, k: number, state: string, node: Element } | null} */ (null));
   const timer = useRef(0);
   const rows = rowsOf(round);
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const column = place.k > round.gamma ? "final" : place.k;
+  useEffect(() => {
+    const names = grid.current?.querySelector("tbody th");
+    reveal(box.current, grid.current?.querySelector(`[data-cell="token-${column}"]`), names?.getBoundingClientRect().width);
+  }, [round.index, column]);
   const last = round.gamma + 1;
   /** @param {string} row @param {number} k @param {string} state @param {number} delay */
   const show = (row, k, state, delay) => (/** @type {any} */ event) => {
     const node = event.currentTarget;
+    if (grid.current?.querySelector(".dl-menu")) return;
     clearTimeout(timer.current);
     timer.current = window.setTimeout(() => setTip({ row, k, state, node }), delay);
   };
@@ -102,10 +110,10 @@ export function RoundTable({ round, now, step, place, setPlace, other, otherName
       tabindex=${selected ? 0 : -1} aria-label=${spoken} aria-selected=${selected ? "true" : "false"} onClick=${() => setPlace({ row, k }, true)}
       onKeyDown=${(/** @type {KeyboardEvent} */ e) => keys(e, row, k)} onMouseEnter=${show(row, k, state, 180)} onMouseLeave=${hide}
       onFocus=${show(row, k, state, 0)} onBlur=${hide}>
-      ${changed && html`<span class="dl-delta" aria-hidden="true">◆</span>`}${content}<${EditButton} row=${row} k=${k} round=${round} now=${now} edits=${edits} />
+      ${changed && html`<span class="dl-delta" aria-hidden="true">◆</span>`}${content}<${EditButton} row=${row} k=${k} round=${round} now=${now} edits=${edits} onOpen=${hide} />
     </td>`;
   };
-  return html`<div class="dl-scroller"><table role="grid" class="dl-table" ref=${grid} aria-label=${S.table(round.index + 1)} style=${`--columns:${round.gamma}`}>
+  return html`<div class="dl-scroller" ref=${box}><table role="grid" class=${`dl-table ${round.gamma ? "" : "dl-plaintable"}`} ref=${grid} aria-label=${S.table(round.index + 1)} style=${`--columns:${round.gamma}`}>
     <colgroup><col class="dl-col-name" /><col class="dl-col-anchor" />${round.positions.map(() => html`<col />`)}<col class="dl-col-final" /></colgroup>
     <thead><tr><td></td><th scope="col">${S.anchor}</th>
       ${round.positions.map((p) => html`<th scope="col" key=${p.k} class=${place.k === p.k ? "dl-at" : ""}>${p.k}${now.schedule && p.k === round.verify_length && p.k < round.gamma ? html`<span class="dl-scissors" title=${S.verdicts.cut}><${Icon} name="cut" /></span>` : ""}</th>`)}

@@ -1,0 +1,126 @@
+"""A browser cut off from every other machine, and the servers it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
+
+from dspark_widgets.serving import voila_command
+from tests.browser.ensure_browser import REMEDY, find_browser
+from tests.browser.helpers import NOTEBOOKS
+from tests.browser.servers import Workplace, blackhole, is_local, running, unused_port
+
+CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+# Known to be harmless: anywidget gives a module 2 s to start and complains on a slow machine, though the view shows.
+ALLOWED_ERRORS = ("Failed to initialize model",)
+
+PATIENCE = 60_000
+"""Milliseconds for what a page does by itself, on a machine that has other things to do."""
+
+
+@dataclass
+class Watch:
+    """What a page asked for and complained about."""
+
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+    def on(self, context: BrowserContext) -> None:
+        context.on("request", lambda request: self.requests.append(request.url))
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.errors.append(f"uncaught: {error.error}"))
+        context.on("dialog", self._dialog)
+        context.on("page", lambda page: page.on("websocket", lambda socket: self.requests.append(socket.url)))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(known in message.text for known in ALLOWED_ERRORS):
+            self.errors.append(f"{message.text} ({message.location['url']})")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.dialogs.append(f"{dialog.type}: {dialog.message}")
+        dialog.dismiss()
+
+    @property
+    def foreign(self) -> list[str]:
+        """Requests that were meant to leave this machine."""
+        parts = [(url, urlsplit(url)) for url in self.requests]
+        inner = ("data", "blob", "file", "about")
+        return [url for url, part in parts if part.scheme not in inner and not is_local(part.hostname)]
+
+    def check(self) -> None:
+        assert not self.foreign, f"requests to other machines: {self.foreign}"
+        assert not self.errors, f"errors in the browser's console: {self.errors}"
+        assert not self.dialogs, f"a script of the prompt ran: {self.dialogs}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium a module. Every name but this machine's leads to a port that never answers."""
+    path = find_browser()
+    if path is None:
+        pytest.fail(REMEDY, pytrace=False)
+    with blackhole() as nowhere, sync_playwright() as playwright:
+        rules = f"MAP * 127.0.0.1:{nowhere}, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM, f"--host-resolver-rules={rules}"])
+        expect.set_options(timeout=PATIENCE)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def open_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
+    """Open an address in a context of its own; at the test's end nothing may have been asked for or complained about."""
+    contexts: list[BrowserContext] = []
+
+    def open_(url: str, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options})
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        watch.on(context)
+        page = context.new_page()
+        page.goto(url, timeout=120_000)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    watch.check()
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    place = Workplace(tmp_path_factory.mktemp("jupyter"))
+    yield place
+    assert not place.attempts, f"kernels tried to reach {place.attempts}"
+
+
+@pytest.fixture(scope="module")
+def voila(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page, served as ``dspark-lab serve`` does. Its first kernel finds the gate closed."""
+    port = unused_port()
+    command = voila_command(NOTEBOOKS / "app.ipynb", port)
+    log = tmp_path_factory.mktemp("voila") / "log.txt"
+    workplace.gate.unlink()
+    with running(command, f"http://127.0.0.1:{port}/voila/static/voila.js", workplace, log):
+        yield f"http://127.0.0.1:{port}/"
+    workplace.gate.touch()

@@ -1,0 +1,77 @@
+"""A trace exported as one file: it steps, it shows what the trace says, and it asks for nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dspark_lab import Settings, Trace
+from dspark_lab.loading import Lab
+from dspark_lab.trace import Token
+from dspark_widgets import export_html
+from tests.browser import helpers
+from tests.browser.conftest import Watch
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def trace(pocket_lab: Lab) -> Trace:
+    return pocket_lab.session("Can you recommend a thrilling book for my teacher?", Settings(seed=7)).run().trace()
+
+
+def test_an_exported_page_stands_alone(
+    trace: Trace, tmp_path: Path, open_page: Callable[..., Page], watch: Watch
+) -> None:
+    file = export_html(trace, tmp_path / "trace.html")
+    assert file.stat().st_size < 1_500_000
+    page = open_page(file.as_uri())
+    helpers.check_trace(page, trace)
+    assert watch.requests == [file.as_uri()]
+
+    page.get_by_test_id("stepper").focus()
+    page.keyboard.press("Home")
+    expect(page.get_by_test_id("scrub")).to_have_value("0")
+    for phase, _, _ in list(helpers.steps_of(trace.rounds[0]))[:6]:
+        assert helpers.phase(page) == phase
+        page.keyboard.press("ArrowRight")
+    page.get_by_test_id("scrub").fill("3")
+    page.get_by_test_id("btn-back").click()
+    expect(page.get_by_test_id("scrub")).to_have_value("2")
+    page.get_by_test_id("btn-replay").click()
+    expect(page.get_by_test_id("scrub")).to_have_value("0")
+    expect(page.get_by_test_id("apply-fork")).to_be_disabled()
+
+    helpers.go_to_round(page, 0)
+    helpers.screenshots(page, "static")
+    page.set_viewport_size(helpers.PHONE)
+    helpers.check_no_sideways_scroll(page)
+
+
+def test_markup_in_a_trace_stays_text(trace: Trace, tmp_path: Path, open_page: Callable[..., Page], watch: Watch) -> None:
+    """Its content security policy would stop a request, and complain about it in the console: neither may happen."""
+    evil = "</script><img src=x onerror=alert(1)><b id=evil>"
+    hostile = dataclasses.replace(_with_text(trace, evil), prompt=f"{evil} \u202e\u2028")
+    file = export_html(hostile, tmp_path / "hostile.html")
+    page = open_page(file.as_uri())
+    helpers.check_text(page, hostile.prompt, list(hostile.rounds[0].emitted))
+    helpers.check_round(page, hostile.rounds[0])
+    expect(page.locator("img, #evil")).to_have_count(0)
+    assert evil in page.title() or page.title().startswith(evil[:40])
+    assert watch.requests == [file.as_uri()]
+
+
+def _with_text(value: Any, text: str) -> Any:
+    """A copy with ``text`` in place of every token's, after its id so that tokens stay apart."""
+    if isinstance(value, Token):
+        return Token(value.id, f"{value.id}{text}")
+    if isinstance(value, tuple):
+        return tuple(_with_text(item, text) for item in value)
+    if dataclasses.is_dataclass(value):
+        return dataclasses.replace(value, **{f.name: _with_text(getattr(value, f.name), text) for f in dataclasses.fields(value)})
+    return value

@@ -1,0 +1,272 @@
+"""The page, as `dspark-lab serve` serves it, in a browser that reaches nothing but this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dspark_lab import Overrides, Settings, Trace
+from dspark_lab.loading import Lab
+from dspark_lab.session import Session
+from dspark_widgets.app import PROMPT_LIMIT, RECORDED, find_examples
+from tests.browser import helpers
+from tests.browser.conftest import Watch
+from tests.browser.helpers import READY, cells, check_trace, fill, generate, go_to_round
+from tests.browser.servers import Workplace
+
+pytestmark = pytest.mark.browser
+
+PROMPT = "Tom has 12 apples. He buys 9 more and gives 6 to Anna. How many apples does Tom have now?"
+SEED, TOKENS = 11, 24
+
+
+@pytest.fixture
+def ready(voila: str, open_page: Callable[..., Page], workplace: Workplace) -> Page:
+    """The page with its models loaded."""
+    workplace.gate.touch()
+    return wait_ready(open_page(voila))
+
+
+def wait_ready(page: Page) -> Page:
+    expect(page.get_by_test_id("status")).to_have_text("ready", timeout=READY)
+    return page
+
+
+def run(lab: Lab, prompt: str = PROMPT, drafter: bool = True, **settings: float) -> Session:
+    """In Python what the page runs."""
+    values = {"seed": SEED, "max_new_tokens": TOKENS, "gamma": lab.block_size, **settings}
+    return lab.session(prompt, Settings(**values), drafter=drafter).run()
+
+
+def test_a_recorded_trace_shows_while_the_models_load(
+    voila: str, open_page: Callable[..., Page], workplace: Workplace, watch: Watch
+) -> None:
+    """And the page gets ready though every other machine is silent: nothing is ever asked of one."""
+    page = open_page(voila)
+    expect(page.get_by_test_id("status")).to_contain_text("loading", timeout=READY)
+    expect(page.get_by_test_id("generate")).to_be_disabled()
+    example = find_examples(RECORDED)[0]
+    check_trace(page, Trace.load(RECORDED / f"{example.domain}_{example.index}.json"))
+    workplace.gate.touch()
+    wait_ready(page)
+    expect(page.get_by_test_id("generate")).to_be_enabled()
+    assert len(watch.requests) > 10
+    assert not watch.foreign
+
+
+def test_generate_shows_what_python_computes(ready: Page, pocket_lab: Lab) -> None:
+    generate(ready, PROMPT, seed=SEED, max_tokens=TOKENS)
+    check_trace(ready, run(pocket_lab).trace())
+    speed = ready.get_by_test_id("speed")
+    expect(speed).to_contain_text("measured on CPU")
+    assert len(re.findall(r"\d+\.\d tok/s", speed.text_content())) == 2
+    expect(speed).to_contain_text("speculative")
+    expect(speed).to_contain_text("one by one")
+    expect(ready.get_by_test_id("speed-ratio")).to_have_text(re.compile(r"\d+\.\d\d×"))
+    helpers.screenshots(ready, "voila")
+
+
+def test_stepping_scrubbing_and_jumping(ready: Page, pocket_lab: Lab) -> None:
+    generate(ready, PROMPT, seed=SEED, max_tokens=TOKENS)
+    trace = run(pocket_lab).trace()
+    first, total = list(helpers.steps_of(trace.rounds[0])), helpers.number_of_steps(trace)
+    scrub = ready.get_by_test_id("scrub")
+
+    def at(step: int) -> None:
+        expect(scrub).to_have_value(str(step))
+        expect(scrub).to_have_attribute("aria-valuetext", f"step {step + 1} of {total}")
+
+    ready.get_by_test_id("stepper").focus()
+    ready.keyboard.press("Home")
+    for step, (phase, k, part) in enumerate(first):
+        at(step)
+        assert helpers.phase(ready) == phase
+        if phase == "sequential" and part == "draw":
+            token = helpers.chip_text(trace.rounds[0].positions[k - 1].token)
+            assert cells(ready)[f"token-{k}"][1] == token
+            expect(ready.get_by_test_id("cause")).to_contain_text(token)
+            assert all(cells(ready)[f"token-{later}"][1] == "mask slot" for later in range(k + 1, len(trace.rounds[0].positions)))
+        if phase == "verify":
+            assert all("accepted" not in cells(ready)[f"verdict-{p.k}"][1] for p in trace.rounds[0].positions)
+        if step % 2:
+            ready.get_by_test_id("btn-step").click()
+        else:
+            ready.keyboard.press("ArrowRight")
+    at(len(first))
+    assert helpers.phase(ready) == "prompt"
+    ready.get_by_test_id("btn-back").click()
+    ready.keyboard.press("ArrowLeft")
+    at(len(first) - 2)
+
+    scrub.fill("2")
+    at(2)
+    scrub.focus()
+    ready.keyboard.press("ArrowRight")
+    at(3)
+    ready.keyboard.press("End")
+    at(total - 1)
+    ready.get_by_test_id("stepper").focus()
+    ready.keyboard.press("Home")
+    at(0)
+    ready.keyboard.press("Shift+ArrowRight")
+    expect(ready.get_by_test_id("round-chip-1")).to_have_attribute("aria-current", "true")
+    go_to_round(ready, len(trace.rounds) - 1)
+    at(total - 1)
+    ready.get_by_test_id("phase-verify").click()
+    assert helpers.phase(ready) == "verify"
+
+
+def turnable(trace: Trace) -> tuple[int, int, float]:
+    """(round, position, uniform): the first verdict that another uniform turns around."""
+    for r in trace.rounds:
+        for p in r.positions:
+            if p.verdict == "rejected" and p.p_t and p.p_t > 1e-6:
+                return r.index, p.k, 0.0
+            if p.verdict == "accepted" and p.acceptance is not None and p.acceptance < 0.99:
+                return r.index, p.k, 0.995
+    raise AssertionError("no verdict of this trace hangs on its uniform: choose another seed")
+
+
+def test_forks_of_a_uniform_and_of_a_token_equal_pythons(ready: Page, pocket_lab: Lab) -> None:
+    generate(ready, PROMPT, seed=SEED, max_tokens=TOKENS)
+    session = run(pocket_lab)
+    number, k, u = turnable(session.trace())
+
+    go_to_round(ready, number)
+    open_editor(ready, f"edit-u-accept-{k}")
+    ready.get_by_test_id("uniform-value").fill(str(u))
+    ready.get_by_test_id("edit-done").click()
+    ready.get_by_test_id("apply-fork").click()
+    by_uniform = session.fork(number, Overrides(uniforms={f"accept:{k}": u})).run()
+    check_branch(ready, 1, by_uniform.trace())
+    assert by_uniform.tokens != session.tokens
+    expect(ready.get_by_test_id("diff-cause")).to_contain_text("You set")
+    helpers.screenshot(ready, "voila-fork")
+
+    ready.get_by_test_id("branch-0").click()
+    go_to_round(ready, 0)
+    own = session.rounds[0].positions[0].token.id
+    open_editor(ready, "edit-token-1")
+    offered = ready.locator('[data-testid^="pick-token-"]')
+    ids = offered.evaluate_all("(buttons) => buttons.map((b) => Number(b.dataset.testid.slice(11)))")
+    other = next(token for token in ids if token != own)
+    ready.get_by_test_id(f"pick-token-{other}").click()
+    ready.get_by_test_id("apply-fork").click()
+    check_branch(ready, 2, session.fork(0, Overrides(tokens={1: other})).run().trace())
+    expect(ready.get_by_test_id("diff-cause")).to_contain_text("You put")
+
+    ready.get_by_test_id("delete-branch-1").click()
+    expect(ready.get_by_test_id("branch-1")).to_have_count(0)
+    ready.get_by_test_id("branch-0").click()
+    check_trace(ready, session.trace())
+
+
+def open_editor(page: Page, name: str) -> None:
+    """By the keyboard, which needs no hovering: the button belongs to its cell."""
+    button = page.get_by_test_id(name)
+    expect(button).to_be_enabled()
+    button.scroll_into_view_if_needed()
+    button.focus()
+    button.press("Enter")
+
+
+def check_branch(page: Page, number: int, trace: Trace) -> None:
+    expect(page.get_by_test_id(f"branch-{number}")).to_have_attribute("aria-current", "true", timeout=helpers.RUN)
+    expect(page.get_by_test_id("diff")).to_be_visible()
+    check_trace(page, trace)
+
+
+def test_without_the_drafter_a_round_is_a_token(ready: Page, pocket_lab: Lab) -> None:
+    ready.get_by_test_id("drafter").uncheck()
+    generate(ready, PROMPT, seed=SEED, max_tokens=8)
+    trace = run(pocket_lab, drafter=False, max_new_tokens=8).trace()
+    assert all(len(r.emitted) == 1 and not r.positions for r in trace.rounds)
+    check_trace(ready, trace)
+
+
+SAID = [
+    ({"prompt": "   "}, "the prompt is empty"),
+    ({"prompt": "apples " * 1430}, f"at most {PROMPT_LIMIT:,}"),
+    ({"prompt": "one\x00two\x07"}, "control character U+0000"),
+    ({"prompt": PROMPT, "gamma": 99}, "gamma is 99"),
+    ({"gamma": -1}, "gamma is -1"),
+    ({"gamma": 3, "temperature": 500}, "temperature is 500"),
+    ({"temperature": -0.5}, "temperature is -0.5"),
+    ({"temperature": 1, "max_tokens": 0}, "max_new_tokens is 0"),
+    ({"max_tokens": TOKENS, "seed": -1}, "seed is -1"),
+]
+
+
+def test_bad_input_is_answered_in_place_and_the_session_goes_on(ready: Page, pocket_lab: Lab) -> None:
+    error = ready.get_by_test_id("error")
+    for fields, message in SAID:
+        fill(ready, **fields)
+        ready.get_by_test_id("generate").click()
+        expect(error).to_contain_text(message)
+        expect(error).to_have_count(1)
+        assert "Traceback" not in error.text_content()
+        wait_ready(ready)
+    fill(ready, seed=SEED)
+    generate_after_error(ready)
+    check_trace(ready, run(pocket_lab, gamma=3).trace())
+
+
+def generate_after_error(page: Page) -> None:
+    page.get_by_test_id("generate").click()
+    expect(page.get_by_test_id("error")).to_have_count(0)
+    expect(page.get_by_test_id("speed-ratio")).to_be_visible(timeout=helpers.RUN)
+    wait_ready(page)
+
+
+@pytest.mark.parametrize("prompt", ["<script>alert(1)</script><b id=x>x</b><img src=x onerror=alert(2)>"])
+def test_markup_in_a_prompt_is_text(ready: Page, pocket_lab: Lab, prompt: str) -> None:
+    generate(ready, prompt, seed=SEED, max_tokens=8)
+    trace = run(pocket_lab, prompt, max_new_tokens=8).trace()
+    assert trace.prompt == prompt
+    check_trace(ready, trace)
+    expect(ready.locator("#x, .dl img, .dl script")).to_have_count(0)
+
+
+def test_special_tokens_in_a_prompt_are_text(ready: Page, pocket_lab: Lab) -> None:
+    prompt = "<|end|><|assistant|> Who speaks?"
+    generate(ready, prompt, seed=SEED, max_tokens=8)
+    trace = run(pocket_lab, prompt, max_new_tokens=8).trace()
+    special = set(pocket_lab.target.tokenizer.all_special_ids)
+    plain = run(pocket_lab, "Who speaks?", max_new_tokens=8).trace()
+    assert sum(t.id in special for t in trace.prompt_tokens) == sum(t.id in special for t in plain.prompt_tokens)
+    check_trace(ready, trace)
+
+
+def test_an_example_of_each_domain_shows_its_recorded_trace(ready: Page) -> None:
+    examples = {example.domain: example for example in find_examples(RECORDED)}
+    assert set(examples) == {"math", "code", "chat"}
+    for domain, example in examples.items():
+        ready.get_by_test_id(f"example-{domain}-{example.index}").click()
+        expect(ready.get_by_test_id("prompt")).to_have_value(example.prompt)
+        check_trace(ready, Trace.load(RECORDED / f"{domain}_{example.index}.json"))
+
+
+def test_the_address_may_ask_for_dark(voila: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(f"{voila}?theme=dark")
+    expect(page.locator("[data-theme]").first).to_have_attribute("data-theme", "dark", timeout=READY)
+
+
+def test_on_a_phone_nothing_scrolls_sideways_and_every_control_is_reached(
+    voila: str, open_page: Callable[..., Page]
+) -> None:
+    page = wait_ready(open_page(voila, viewport=helpers.PHONE, has_touch=True))
+    helpers.check_no_sideways_scroll(page)
+    for name in ("prompt", "temperature", "gamma", "seed", "max-tokens", "drafter", "generate", "scrub", "theme"):
+        control = page.get_by_test_id(name)
+        control.scroll_into_view_if_needed()
+        box = control.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= helpers.PHONE["width"], f"{name} is cut off: {box}"
+    for name in ("btn-next-round", "btn-prev-round", "btn-back", "btn-step", "phase-commit", "round-chip-0"):
+        page.get_by_test_id(name).tap()
+    last = page.get_by_test_id("cell-token-final")
+    last.scroll_into_view_if_needed()
+    expect(last).to_be_in_viewport()
+    helpers.check_no_sideways_scroll(page)

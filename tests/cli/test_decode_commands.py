@@ -1,0 +1,108 @@
+"""step and generate on the tiny pair: what they print and what they write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dspark_lab import Settings, Trace
+from dspark_lab.cli.generate import _stream, measure
+from dspark_lab.cli.text import flow
+from dspark_lab.loading import Lab
+
+PROMPT = "Tom has 3 apples."
+SHORT = ["--max-new-tokens", "12", "--seed", "3"]
+SETTINGS = Settings(max_new_tokens=12, seed=3)
+
+
+def without_times(trace: Trace) -> dict[str, Any]:
+    """A trace's numbers but for the measured ones and the place they were measured at."""
+    value = trace.to_json()
+    value.pop("device")
+    for model in ("target", "drafter"):
+        value[model] and value[model].pop("name")
+    for round_ in value["rounds"]:
+        round_.pop("timings")
+    return value
+
+
+def test_step_shows_every_row_of_every_round_and_the_sum(cli: Any, pair: list[str], tiny_lab: Lab) -> None:
+    result = cli("step", PROMPT, *pair, *SHORT)
+    assert result.exit_code == 0, result.output
+    expected = tiny_lab.session(PROMPT, SETTINGS).run().trace()
+    assert result.stdout.count(" Round ") == len(expected.rounds)
+    for row in ("token", "base U", "+ bias B", "draft p_d", "conf c_k", "survival a_k", "target p_t", "u", "verdict"):
+        assert f"\n{row} " in result.stdout
+    assert f"tau {expected.tau:.2f}: 12 tokens in {len(expected.rounds)} rounds" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_step_stops_after_the_rounds_asked_for(cli: Any, pair: list[str]) -> None:
+    result = cli("step", PROMPT, *pair, *SHORT, "--rounds", "1", "--json", "r.json")
+    assert result.stdout.count(" Round ") == 1
+    assert json.loads(Path("r.json").read_text())["rounds"] == 1
+
+
+@pytest.mark.parametrize("command", ["step", "generate"])
+def test_the_trace_is_that_of_the_session(cli: Any, pair: list[str], tiny_lab: Lab, command: str) -> None:
+    assert cli(command, PROMPT, *pair, *SHORT, "--trace", "t.json").exit_code == 0
+    session = tiny_lab.session(PROMPT, SETTINGS).run()
+    assert without_times(Trace.load("t.json")) == without_times(session.trace())
+    assert [p.name for p in Path.cwd().iterdir()] == ["t.json"]
+
+
+def test_generate_prints_nothing_but_the_text(cli: Any, pair: list[str], tiny_lab: Lab) -> None:
+    result = cli("generate", PROMPT, *pair, *SHORT)
+    text = tiny_lab.session(PROMPT, SETTINGS).run(trace=False).text
+    assert result.stdout == flow(text) + "\n"
+    assert "12 tokens in" in result.stderr and "tokens/s (measured on CPU" in result.stderr
+
+
+def test_the_prompt_may_come_from_stdin(cli: Any, pair: list[str]) -> None:
+    given = cli("generate", PROMPT, *pair, *SHORT).stdout
+    assert cli("generate", *pair, *SHORT, stdin=PROMPT + "\r\n").stdout == given
+    assert cli("generate", "-", *pair, *SHORT, stdin="\ufeff" + PROMPT).stdout == given
+
+
+def test_generate_writes_what_was_measured(cli: Any, pair: list[str]) -> None:
+    result = cli("generate", PROMPT, *pair, *SHORT, "--compare", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    value = json.loads(Path("r.json").read_text())
+    assert value["measured"] is True and value["device"].startswith("CPU")
+    assert value["tokens"] == len(value["token_ids"]) == 12
+    assert value["tau"] == pytest.approx(12 / value["rounds"])
+    assert value["tokens_per_second"] == pytest.approx(12 / value["seconds"])
+    assert value["settings"]["seed"] == 3 and value["drafter"]["block_size"] == 5
+    assert value["speed_ratio"] == pytest.approx(value["tokens_per_second"] / value["one_by_one"]["tokens_per_second"])
+    assert "one by one: " in result.stderr and "times as fast (measured)" in result.stderr
+
+
+@pytest.mark.parametrize("plain", [["--no-drafter"], ["--gamma", "0"]])
+def test_without_a_draft_each_round_draws_one_token(cli: Any, pair: list[str], plain: list[str]) -> None:
+    models = pair[:2] + pair[4:] if plain == ["--no-drafter"] else pair
+    result = cli("step", PROMPT, *models, *plain, "--max-new-tokens", "2", "--json", "r.json")
+    assert result.exit_code == 0, result.output
+    value = json.loads(Path("r.json").read_text())
+    assert value["tau"] == 1 and (value["drafter"] is None) == (plain == ["--no-drafter"])
+    assert "● drawn from p_t" in result.stdout and "draft p_d" not in result.stdout
+
+
+def test_recording_changes_neither_the_text_nor_what_is_measured(tiny_lab: Lab) -> None:
+    seen: list[str] = []
+    recorded = measure(tiny_lab, PROMPT, SETTINGS, True, record=True)
+    fast = measure(tiny_lab, PROMPT, SETTINGS, True, on_text=lambda text, _: seen.append(text))
+    assert recorded.session.text == fast.session.text == seen[-1]
+    assert recorded.tau == fast.tau and recorded.seconds > 0 and len(seen) == fast.rounds
+
+
+def test_a_stream_names_control_characters_and_waits_for_whole_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with _stream() as show:
+        show("caf\ufffd", False)
+        assert capsys.readouterr().out == "caf"
+        show("café\x1b[2J\n", False)
+        assert capsys.readouterr().out == "é␛[2J\n"
+        show("café\x1b[2J\n\ufffd", True)
+    assert capsys.readouterr().out == "\ufffd\n"

@@ -1,0 +1,126 @@
+"""The cache: rewinding forgets exactly what it should, copies share nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import Qwen3Config
+
+from dspark_lab import LabError
+from dspark_lab.cache import GROWTH, RewindableCache, RewindableLayer
+from dspark_lab.loading import Lab
+from dspark_lab.target import Target
+
+TEXT = list(range(10, 50))
+OTHER = [7, 8, 9, 7, 8]
+
+
+def forward(target: Target, cache: RewindableCache, tokens: list[int]) -> torch.Tensor:
+    return target.forward(cache, tokens)[0]
+
+
+def fresh(target: Target, tokens: list[int]) -> torch.Tensor:
+    return forward(target, target.new_cache(), tokens)
+
+
+def test_token_by_token_equals_all_at_once(tiny_lab: Lab) -> None:
+    target, cache = tiny_lab.target, tiny_lab.target.new_cache()
+    steps = torch.cat([forward(target, cache, [token]) for token in TEXT])
+    assert cache.length == len(TEXT)
+    torch.testing.assert_close(steps, fresh(target, TEXT), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 20, 39, 40])
+def test_rewound_and_continued_equals_fresh(tiny_lab: Lab, kept: int) -> None:
+    target, cache = tiny_lab.target, tiny_lab.target.new_cache()
+    forward(target, cache, TEXT)
+    cache.rewind(kept)
+    assert cache.length == kept
+    again = forward(target, cache, OTHER)
+    torch.testing.assert_close(again, fresh(target, TEXT[:kept] + OTHER)[kept:], atol=1e-4, rtol=1e-4)
+
+
+def test_a_hundred_rejections_leave_no_trace(tiny_lab: Lab) -> None:
+    target, cache = tiny_lab.target, tiny_lab.target.new_cache()
+    for i, token in enumerate(TEXT):
+        forward(target, cache, [token, *OTHER[: i % 6]])
+        cache.rewind(i + 1)
+    last = forward(target, cache, [5])
+    torch.testing.assert_close(last, fresh(target, [*TEXT, 5])[-1:], atol=1e-4, rtol=1e-4)
+
+
+def test_growing_beyond_the_buffer_keeps_everything() -> None:
+    layer = RewindableLayer()
+    rows = torch.randn(1, 2, 5 * GROWTH, 4, generator=torch.Generator().manual_seed(0))
+    place = 0
+    for size in (1, GROWTH - 2, 1, 1, 3 * GROWTH, 7):
+        keys, values = layer.update(rows[..., place : place + size, :], -rows[..., place : place + size, :])
+        place += size
+        assert keys.equal(rows[..., :place, :]) and values.equal(-rows[..., :place, :])
+        assert layer.get_seq_length() == place
+
+
+def test_a_copy_shares_nothing(tiny_lab: Lab) -> None:
+    target, cache = tiny_lab.target, tiny_lab.target.new_cache()
+    forward(target, cache, TEXT)
+    copy = cache.copy(10)
+    assert (copy.length, cache.length) == (10, 40)
+    before = [(layer.keys.clone(), layer.values.clone()) for layer in cache.layers]
+    forward(target, copy, OTHER)
+    assert all(
+        k.equal(layer.keys) and v.equal(layer.values) for (k, v), layer in zip(before, cache.layers, strict=True)
+    )
+    kept = [layer.keys.clone() for layer in copy.layers]
+    cache.rewind(0)
+    forward(target, cache, OTHER * 3)
+    assert all(k.equal(layer.keys) for k, layer in zip(kept, copy.layers, strict=True))
+
+
+def test_an_empty_cache_can_be_copied_and_rewound(tiny_lab: Lab) -> None:
+    cache = tiny_lab.target.new_cache()
+    cache.rewind(0)
+    copy = cache.copy(0)
+    assert cache.length == copy.length == 0
+    torch.testing.assert_close(forward(tiny_lab.target, copy, TEXT), fresh(tiny_lab.target, TEXT))
+
+
+def test_layers_whose_state_cannot_be_rewound_are_refused() -> None:
+    config = Qwen3Config(num_hidden_layers=3)
+    config.layer_types = ["linear_attention", "full_attention", "linear_attention"]
+    with pytest.raises(LabError, match="layers of type linear_attention: their state cannot be rewound.*Choose"):
+        RewindableCache.for_config(config)
+
+
+def test_sliding_layers_can_be_rewound() -> None:
+    """What slid out of the window comes back with a rewind: the mask hides it, the cache keeps it."""
+    from transformers import Qwen3ForCausalLM
+
+    config = Qwen3Config(
+        vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, use_sliding_window=True, sliding_window=4, max_window_layers=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = Qwen3ForCausalLM(config).eval()
+    assert set(config.layer_types) == {"full_attention", "sliding_attention"}
+    cache = RewindableCache.for_config(config)
+    with torch.inference_mode():
+        model(torch.tensor([TEXT[:20]]), past_key_values=cache)
+        cache.rewind(12)
+        again = model(torch.tensor([OTHER]), past_key_values=cache).logits
+        expected = model(torch.tensor([TEXT[:12] + OTHER]), use_cache=False).logits[:, 12:]
+    torch.testing.assert_close(again, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_last_layer_cannot_be_tapped(tiny_lab: Lab) -> None:
+    for layer in (3, 4, -1):
+        with pytest.raises(LabError, match=rf"target layer {layer}, but layers 0 to 2 can be read"):
+            tiny_lab.target.tap((layer,))
+
+
+def test_taps_are_the_layers_raw_outputs(tiny_lab: Lab) -> None:
+    target = tiny_lab.target
+    target.tap((0, 2))
+    _, tapped = target.forward(target.new_cache(), TEXT, (0, 2))
+    with torch.inference_mode():
+        states = target.model(torch.tensor([TEXT]), output_hidden_states=True, use_cache=False).hidden_states
+    torch.testing.assert_close(tapped, torch.cat([states[1][0], states[3][0]], dim=-1), atol=1e-4, rtol=1e-4)

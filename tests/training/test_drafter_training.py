@@ -1,0 +1,206 @@
+"""Training a drafter: losses as defined, anchors before answers only, and the same view at training as at inference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from dspark_lab.loading import Lab
+from dspark_lab.training.batches import Batch, answer_row, collate
+from dspark_lab.training.drafter import BlockLoss, block_mask, drafter_config, new_drafter, sample_anchors
+from dspark_lab.training.losses import LossWeights, draft_losses
+
+ROWS = [answer_row(list(range(20, 30)), list(range(40, 62))), answer_row(list(range(30, 35)), [70, 71, 1])]
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_losses_input() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    g = generator()
+    draft, target = 2 * torch.randn(3, 4, 6, generator=g), 2 * torch.randn(3, 4, 6, generator=g)
+    valid = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]]).bool()
+    return draft, torch.randn(3, 4, generator=g), target, torch.randint(0, 6, (3, 4), generator=g), valid
+
+
+def softmax(row: Tensor) -> list[float]:
+    weights = [math.exp(x) for x in row.tolist()]
+    return [w / sum(weights) for w in weights]
+
+
+@pytest.mark.parametrize("weights", [LossWeights(), LossWeights(1, 0, 0), LossWeights(0.3, 0.5, 2.0, decay=7)])
+def test_losses_equal_the_sums_of_the_paper(weights: LossWeights) -> None:
+    """Eq. 9-12, token by token in plain Python."""
+    draft, confidence, target, labels, valid = random_losses_input()
+    ce = tv = conf = total = 0.0
+    lengths = []
+    for n in range(3):
+        survival, length = 1.0, 1.0
+        for k in range(4):
+            if not valid[n, k]:
+                continue
+            w = math.exp(-k / weights.decay)
+            p_d, p_t = softmax(draft[n, k]), softmax(target[n, k])
+            distance = sum(abs(a - b) for a, b in zip(p_d, p_t, strict=True))
+            overlap = sum(min(a, b) for a, b in zip(p_d, p_t, strict=True))
+            c = 1 / (1 + math.exp(-float(confidence[n, k])))
+            ce -= w * math.log(p_d[labels[n, k]])
+            tv += w * distance
+            conf -= w * (overlap * math.log(c) + (1 - overlap) * math.log(1 - c))
+            total += w
+            survival *= overlap
+            length += survival
+        lengths.append(length)
+    losses = draft_losses(draft, confidence, target, labels, valid, weights)
+    assert float(losses["ce"]) == pytest.approx(ce / total, rel=1e-5)
+    assert float(losses["tv"]) == pytest.approx(tv / total, rel=1e-5)
+    assert float(losses["conf"]) == pytest.approx(conf / total, rel=1e-5)
+    assert float(losses["tau"]) == pytest.approx(sum(lengths) / 3, rel=1e-5)
+    mixed = weights.ce * ce + weights.tv * tv + weights.conf * conf
+    assert float(losses["loss"]) == pytest.approx(mixed / total, rel=1e-5)
+
+
+def test_what_is_past_the_answer_counts_nowhere() -> None:
+    draft, confidence, target, labels, valid = random_losses_input()
+    noise = torch.where(valid, 0.0, 5.0)
+    other = draft + noise[..., None] * torch.randn(6, generator=generator())
+    changed = draft_losses(other, confidence + noise, target, labels, valid, LossWeights())
+    for name, value in draft_losses(draft, confidence, target, labels, valid, LossWeights()).items():
+        assert float(changed[name]) == pytest.approx(float(value), rel=1e-6), name
+
+
+def test_the_confidence_label_sends_no_gradient_into_the_draft() -> None:
+    draft, confidence, target, labels, valid = random_losses_input()
+    draft.requires_grad_()
+    losses = draft_losses(draft, confidence.requires_grad_(), target, labels, valid, LossWeights(0, 0, 1))
+    losses["loss"].backward()
+    assert draft.grad is None or not draft.grad.any()
+    assert confidence.grad[valid].all() and not confidence.grad[~valid].any()
+
+
+def test_without_a_confidence_head_its_loss_is_0() -> None:
+    draft, _, target, labels, valid = random_losses_input()
+    assert float(draft_losses(draft, None, target, labels, valid, LossWeights())["conf"]) == 0
+
+
+@pytest.mark.parametrize("count", [1, 3, 8, 40])
+def test_anchors_stand_only_where_an_answer_token_follows(count: int) -> None:
+    answer = collate(ROWS, 0).answer
+    for seed in range(20):
+        anchors, kept = sample_anchors(answer, count, generator(seed))
+        assert anchors.shape == kept.shape == (2, count)
+        for row, places in enumerate(answer[:, 1:]):
+            candidates = set(places.nonzero().flatten().tolist())
+            chosen = anchors[row][kept[row]].tolist()
+            assert len(chosen) == min(count, len(candidates)) == len(set(chosen)), "as many as there are, none twice"
+            assert set(chosen) <= candidates
+
+
+def test_every_candidate_becomes_an_anchor_sometime() -> None:
+    answer = collate(ROWS, 0).answer
+    seen = [set(), set()]
+    for seed in range(300):
+        anchors, _ = sample_anchors(answer, 2, generator(seed))
+        for row in (0, 1):
+            seen[row] |= set(anchors[row].tolist())
+    assert seen == [set(range(9, 31)), {4, 5, 6}], "from the prompt's last token to the answer's last but one"
+
+
+def test_the_mask_shows_the_context_before_the_anchor_and_the_own_block() -> None:
+    anchors, length, block = torch.tensor([[3, 0, 7], [5, 5, 1]]), 9, 4
+    mask = block_mask(anchors, length, block)
+    assert mask.shape == (2, 1, 12, 9 + 12)
+    for b in range(2):
+        for q in range(12):
+            for key in range(length + 12):
+                own = key >= length and (key - length) // block == q // block
+                before = key < length and key < anchors[b, q // block]
+                assert mask[b, 0, q, key] == (own or before)
+
+
+def test_no_position_depends_on_what_comes_at_or_after_its_anchor(tiny_lab: Lab) -> None:
+    """Put noise into the target's states from each anchor on, and into the other blocks: the block stays bitwise."""
+    model, g = tiny_lab.drafter.model, tiny_lab.drafter.config.block_size
+    anchors, length = torch.tensor([[6, 11, 3]]), 16
+    taps = torch.randn(1, length, 3 * 32, generator=generator())
+    places = anchors[..., None] + torch.arange(g)
+    ids = torch.randint(0, 320, (1, 3 * g), generator=generator())
+    positions, mask = torch.arange(length)[None], block_mask(anchors, length, g)
+
+    def hidden(features: Tensor, inputs: Tensor) -> Tensor:
+        return model.block(inputs, places.flatten(1), model.context(features, positions), mask)[0].view(3, g, -1)
+
+    with torch.inference_mode():
+        before = hidden(taps, ids)
+        for a, anchor in enumerate(anchors[0].tolist()):
+            noisy, inputs = taps.clone(), torch.randint(0, 320, ids.shape, generator=generator(1))
+            noisy[:, anchor:] = 100 * torch.randn(1, length - anchor, 3 * 32)
+            inputs[:, a * g : (a + 1) * g] = ids[:, a * g : (a + 1) * g]
+            torch.testing.assert_close(hidden(noisy, inputs)[a], before[a], atol=1e-5, rtol=1e-5)
+            noisy[:, anchor - 1] += 100
+            assert (hidden(noisy, inputs)[a] - before[a]).abs().max() > 1e-3, "but it does look at what comes before"
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_trained_block_sees_what_inference_will_show_it(
+    tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """BlockLoss at one anchor equals the losses of the real drafter's logits along the true tokens."""
+    drafter, target, weights = tiny_lab.drafter, tiny_lab.target, LossWeights()
+    batch = collate(ROWS[:1], 0)
+    monkeypatch.setattr(drafter.model, "config", replace(drafter.config, num_anchors=1))
+    with torch.no_grad():
+        trained = BlockLoss(drafter.model, target.model, lambda _: batch, weights, seed=3)(step)
+    anchors, _ = sample_anchors(batch.answer, 1, generator(3 * 1_000_003 + step))
+    anchor, tokens = int(anchors), batch.ids[0].tolist()
+    target.tap(drafter.tap_layers)
+    logits, taps = target.forward(target.new_cache(), tokens, drafter.tap_layers)
+    state = drafter.new_state()
+    drafter.commit(state, tokens[:anchor], taps[:anchor])
+    following = [*tokens[anchor + 1 :], *[0] * 5][:5]
+    seen: list[Tensor] = []
+
+    def choose(k: int, row: Tensor) -> int:
+        seen.append(row.clone())
+        return following[k - 1]
+
+    draft = drafter.propose(state, tokens[anchor], 5, choose)
+    rows = [min(anchor + k, len(tokens) - 1) for k in range(5)]
+    valid = torch.tensor([[anchor + 1 + k < len(tokens) for k in range(5)]])
+    confidence = torch.tensor([draft.confidence]).logit()
+    expected = draft_losses(
+        torch.stack(seen)[None], confidence, logits[rows][None], torch.tensor([following]), valid, weights
+    )
+    for name, value in expected.items():
+        assert float(trained[name]) == pytest.approx(float(value), rel=1e-3), name
+
+
+def test_a_loss_is_a_pure_function_of_the_step(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiny_lab.drafter.model, "config", replace(tiny_lab.drafter.config, num_anchors=2))
+    loss_of = BlockLoss(tiny_lab.drafter.model, tiny_lab.target.model, lambda step: collate(ROWS, 0), seed=1)
+    with torch.no_grad():
+        first, other, again = loss_of(4), loss_of(5), loss_of(4)
+    assert all(first[name].equal(again[name]) for name in first)
+    assert not first["loss"].equal(other["loss"])
+
+
+def test_a_new_drafter_starts_with_the_targets_embedding_and_no_bias(tiny_lab: Lab) -> None:
+    target = tiny_lab.target.model
+    model = new_drafter(target, drafter_config(target, mask_token_id=4, rank=8))
+    assert model.embed_tokens.weight.equal(target.get_input_embeddings().weight)
+    assert model.lm_head.weight.equal(target.get_output_embeddings().weight)
+    assert not model.markov_head(torch.arange(320)).any()
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    assert frozen == {"embed_tokens.weight", "lm_head.weight"}
+
+
+def test_collate_pads_on_the_right_and_marks_the_answer() -> None:
+    batch = collate([answer_row([5, 6], [7, 1]), answer_row([8], [1])], pad=0)
+    assert isinstance(batch, Batch)
+    assert batch.ids.tolist() == [[5, 6, 7, 1], [8, 1, 0, 0]]
+    assert batch.answer.tolist() == [[False, False, True, True], [False, True, False, False]]
