@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from dspark_kernels import inverse_cdf, residual
 from torch import Tensor
 
+from dspark_kernels import inverse_cdf, residual
 from dspark_lab.trace import BONUS, NONE, RESIDUAL
 
 

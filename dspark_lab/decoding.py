@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
-from dspark_kernels import inverse_cdf, softmax_filtered
 from torch import Tensor
 
+from dspark_kernels import inverse_cdf, softmax_filtered
 from dspark_lab.acceptance import Verdict, verify
 from dspark_lab.cache import RewindableCache
 from dspark_lab.drafters.base import Draft, Drafter
@@ -155,4 +155,6 @@ def _check(overrides: Overrides, gamma: int, vocab_size: int) -> None:
         if not 0 <= token < vocab_size:
             raise LabError(f"token id {token} is not in the vocabulary of {vocab_size:,}: choose one from the list.")
     if overrides.verify_length is not None and overrides.verify_length > gamma:
-        raise LabError(f"verify_length is {overrides.verify_length}, but this round drafts {gamma} tokens: choose at most that.")
+        raise LabError(
+            f"verify_length is {overrides.verify_length}, but this round drafts {gamma} tokens: choose at most that."
+        )

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Sequence
 
 import torch
-from dspark_kernels import overlap, residual
 from torch import Tensor
 
+from dspark_kernels import overlap, residual
 from dspark_lab import trace
 from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
@@ -132,7 +132,9 @@ def _final(target: Target, o: Outcome) -> Final:
     return Final(v.kind, v.accepted + 1, target.token(v.token), o.uniforms.final, v.cdf, head)
 
 
-def _heads(target: Target, values: Tensor, wanted: Sequence[Sequence[int]], count: int = HEAD) -> list[tuple[Choice, ...]]:
+def _heads(
+    target: Target, values: Tensor, wanted: Sequence[Sequence[int]], count: int = HEAD
+) -> list[tuple[Choice, ...]]:
     """Per row of ``values`` [n, V] its ``count`` largest entries and the ``wanted`` tokens, largest first; others of
     probability zero are left out."""
     if not len(values):

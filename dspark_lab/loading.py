@@ -87,7 +87,7 @@ def load(target: str | Path | None = None, drafter: str | Path | None = None, de
         LabError: a file is missing, truncated or not for this pair; the message names it. Weights are read from
             safetensors only, and no code that came with them is run. Only a hub id reaches for the internet.
     """
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = _device(device)
     if target is None and drafter is None:
         drafter = POCKET / "dspark"
     loaded = load_target(target or POCKET / "target", place)
@@ -158,9 +158,13 @@ def resolve(source: str | Path, what: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(source, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]))
+        return Path(
+            snapshot_download(source, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"])
+        )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise LabError(f"the {what} {source!r} is not in the local cache and could not be downloaded: {error}") from error
+        raise LabError(
+            f"the {what} {source!r} is not in the local cache and could not be downloaded: {error}"
+        ) from error
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -197,6 +201,16 @@ def revision(files: list[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
+def _device(name: str | None) -> torch.device:
+    try:
+        place = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise LabError(f"device {name!r} cannot be used ({reason}): leave it out, or name cpu, cuda or mps.") from error
+    return place
+
+
 def _match(what: str, drafter: int, target: int, folder: Path) -> None:
     if drafter != target:
         raise LabError(
@@ -207,7 +221,9 @@ def _match(what: str, drafter: int, target: int, folder: Path) -> None:
 
 def _name(source: str | Path) -> str:
     folder = Path(source)
-    return f"pocket/{folder.name}" if folder.parent == POCKET else str(source) if isinstance(source, str) else folder.name
+    return (
+        f"pocket/{folder.name}" if folder.parent == POCKET else str(source) if isinstance(source, str) else folder.name
+    )
 
 
 def _remedy(folder: Path) -> str:

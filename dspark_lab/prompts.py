@@ -21,7 +21,9 @@ def clean_prompt(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     for place, character in enumerate(text):
         if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t":
-            raise LabError(f"the prompt holds the control character U+{ord(character):04X} at place {place + 1}: remove it.")
+            raise LabError(
+                f"the prompt holds the control character U+{ord(character):04X} at place {place + 1}: remove it."
+            )
     text = text.strip()
     if not text:
         raise LabError("the prompt is empty: type a question, for example one of the examples.")

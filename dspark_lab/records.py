@@ -20,7 +20,9 @@ def write_atomically(path: str | Path, text: str) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise LabError(f"cannot write {path}: {error.strerror}. Choose a folder that exists and is writable.") from error
+        raise LabError(
+            f"cannot write {path}: {error.strerror}. Choose a folder that exists and is writable."
+        ) from error
     try:
         umask = os.umask(0)
         os.umask(umask)

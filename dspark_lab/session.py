@@ -103,7 +103,9 @@ class Session:
             LabError: there is no such round, or the overrides do not fit it. This session is untouched.
         """
         if not 0 <= round_index < len(self._starts):
-            raise LabError(f"there is no round {round_index} to fork: this session has rounds 0 to {len(self._starts) - 1}.")
+            raise LabError(
+                f"there is no round {round_index} to fork: this session has rounds 0 to {len(self._starts) - 1}."
+            )
         start = self._starts[round_index]
         child = object.__new__(Session)
         child.target, child.drafter, child.prompt = self.target, self.drafter, self.prompt

@@ -88,8 +88,8 @@ class Overrides:
             _whole("a changed token's position", position, 1, 1024, "draft positions count from 1")
             _whole("a changed token's id", token, 0, 2**31 - 1, "take an id of the vocabulary")
         for address, value in self.uniforms.items():
-            purpose, _, position = str(address).partition(":")
-            if purpose not in PURPOSES or not position.isdecimal() or (purpose == "final" and int(position)):
+            purpose, _, place = str(address).partition(":")
+            if purpose not in PURPOSES or not place.isdecimal() or (purpose == "final" and int(place)):
                 raise LabError(
                     f"uniform {address!r} does not exist: write draft:k, accept:k with k from 1, or final:0."
                 )
@@ -111,7 +111,9 @@ class Overrides:
             raise LabError(f"overrides {value!r} must be an object with tokens, uniforms, verify_length, settings.")
         unknown = set(value) - {"tokens", "uniforms", "verify_length", "settings"}
         if unknown:
-            raise LabError(f"unknown override {sorted(unknown)[0]!r}; there are tokens, uniforms, verify_length, settings.")
+            raise LabError(
+                f"unknown override {sorted(unknown)[0]!r}; there are tokens, uniforms, verify_length, settings."
+            )
         parts = {name: value.get(name) or {} for name in ("tokens", "uniforms", "settings")}
         for name, part in parts.items():
             if not isinstance(part, Mapping):

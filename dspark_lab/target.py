@@ -61,7 +61,9 @@ class Target:
         blocks = self._blocks()
         for layer in layers:
             if not 0 <= layer < len(blocks) - 1:
-                raise LabError(f"the drafter reads target layer {layer}, but layers 0 to {len(blocks) - 2} can be read.")
+                raise LabError(
+                    f"the drafter reads target layer {layer}, but layers 0 to {len(blocks) - 2} can be read."
+                )
             if layer not in self._hooked:
                 blocks[layer].register_forward_hook(self._keep(layer))
                 self._hooked.add(layer)
@@ -77,9 +79,7 @@ class Target:
         """
         ids = torch.tensor([tokens], device=self.device)
         with self._lock, torch.inference_mode():
-            out = self.model(
-                input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=0 if logits else 1
-            )
+            out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=0 if logits else 1)
             tapped = torch.cat([self._tapped[layer][0] for layer in taps], dim=-1) if taps else None
         return out.logits[0], tapped
 

@@ -24,7 +24,13 @@ from dspark_lab.records import write_atomically
 from dspark_lab.settings import Settings
 from dspark_lab.training.corpus import DOMAINS, examples
 
-GREEDY, SAMPLED, PLAIN, DSPARK, TRACED = "generate T=0", "generate T=1", "ours, plain T=1", "DSpark T=1", "DSpark T=1, traced"
+GREEDY, SAMPLED, PLAIN, DSPARK, TRACED = (
+    "generate T=0",
+    "generate T=1",
+    "ours, plain T=1",
+    "DSpark T=1",
+    "DSpark T=1, traced",
+)
 CONTENDERS = (GREEDY, SAMPLED, PLAIN, DSPARK, TRACED)
 
 
@@ -90,8 +96,12 @@ def _generate(lab: Lab, prompt: str, seed: int, *, sample: bool) -> int:
     from dspark_lab.prompts import encode_prompt
 
     torch.manual_seed(seed)
-    ids = torch.tensor([encode_prompt(lab.target.tokenizer, prompt, lab.target.context_limit)], device=lab.target.device)
-    choice: dict[str, Any] = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0} if sample else {"do_sample": False}
+    ids = torch.tensor(
+        [encode_prompt(lab.target.tokenizer, prompt, lab.target.context_limit)], device=lab.target.device
+    )
+    choice: dict[str, Any] = (
+        {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0} if sample else {"do_sample": False}
+    )
     with torch.inference_mode():
         out = lab.target.model.generate(ids, max_new_tokens=Settings().max_new_tokens, **choice)  # type: ignore[operator]
     return int(out.shape[1] - ids.shape[1])
@@ -144,6 +154,7 @@ def _show(result: dict[str, Any]) -> None:
     for name, ratio in result["macro_ratio"].items():
         console.print(f"{name}: [bold]{ratio:.2f}[/bold] (macro over domains)")
     shares = ", ".join(
-        f"{part.replace('_', ' ')} {result['round_ms'][part]:.2f} ms ({share:.0%})" for part, share in result["round_share"].items()
+        f"{part.replace('_', ' ')} {result['round_ms'][part]:.2f} ms ({share:.0%})"
+        for part, share in result["round_share"].items()
     )
     console.print(f"a DSpark round: {shares}")

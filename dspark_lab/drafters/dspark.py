@@ -66,7 +66,11 @@ class DSparkDrafter:
         h = self.model.hidden_norm(F.linear(taps, self.model.fc.weight))
         kv = F.linear(h, self._context_kv).view(len(tokens), c.num_hidden_layers, 2, c.num_key_value_heads, c.head_dim)
         k, v = kv.permute(1, 2, 3, 0, 4).unbind(1)  # [layers, kv heads, n, head_dim] each
-        k = rotate(F.rms_norm(k, (c.head_dim,), None, c.rms_norm_eps) * self._k_scale, self._cos[start:end], self._sin[start:end])
+        k = rotate(
+            F.rms_norm(k, (c.head_dim,), None, c.rms_norm_eps) * self._k_scale,
+            self._cos[start:end],
+            self._sin[start:end],
+        )
         state.buffer[:, 0, 0, :, start:end], state.buffer[:, 1, 0, :, start:end] = k, v
         state.length = end
 

@@ -51,7 +51,9 @@ class DSparkConfig:
         if not isinstance(config, Mapping):
             raise LabError("the drafter's config.json is not a JSON object: it is not a DeepSpec checkpoint.")
         if config.get("architectures") != [ARCHITECTURE]:
-            raise LabError(f"the drafter's architecture is {config.get('architectures')}; this loader reads {ARCHITECTURE}.")
+            raise LabError(
+                f"the drafter's architecture is {config.get('architectures')}; this loader reads {ARCHITECTURE}."
+            )
         rope = config.get("rope_parameters") or {}
         values = {"rope_theta": config.get("rope_theta", rope.get("rope_theta", 10_000.0))}
         for field in fields(cls):
@@ -129,7 +131,9 @@ class Attention(nn.Module):
         v = self.v_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
         return rotate(self.k_norm(k), cos, sin), v
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> Tensor:
         """Block positions attend to the context and to each other, both ways (eq. 3)."""
         q = self.q_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
         k, v = self.keys_values(x, cos, sin)
@@ -157,7 +161,9 @@ class Layer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, context, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 

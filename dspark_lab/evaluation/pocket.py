@@ -25,7 +25,8 @@ class DomainFigures:
 
     Attributes:
         tau: tokens emitted per round, the final token counted.
-        acceptance: conditional acceptance by position (paper, Fig. 2): accepted at k / rounds in which all before k were.
+        acceptance: conditional acceptance by position (paper, Fig. 2): accepted at k / rounds in which all before k were;
+            None for a position that was never reached.
         sample: one prompt with its answer.
     """
 
@@ -33,7 +34,7 @@ class DomainFigures:
     rounds: int
     tokens: int
     tau: float
-    acceptance: list[float]
+    acceptance: list[float | None]
     sample: tuple[str, str]
 
 
@@ -98,7 +99,7 @@ def _domain(lab: Lab, domain: str, count: int) -> tuple[DomainFigures, list[str]
     acceptance = []
     for k in range(block):
         reached = [a for a, gamma, kind in accepted if a >= k and gamma > k and not (a == k and kind == "none")]
-        acceptance.append(sum(a > k for a in reached) / len(reached) if reached else float("nan"))
+        acceptance.append(sum(a > k for a in reached) / len(reached) if reached else None)
     return DomainFigures(count, len(accepted), tokens, tokens / len(accepted), acceptance, first), answers
 
 
@@ -119,19 +120,22 @@ def _show(figures: dict[str, Any]) -> None:
     for column in ("domain", "tau", "rounds", "acceptance by position"):
         table.add_column(column)
     for name, d in figures["domains"].items():
-        table.add_row(name, f"{d['tau']:.2f}", str(d["rounds"]), " ".join(f"{a:.2f}" for a in d["acceptance"]))
+        table.add_row(name, f"{d['tau']:.2f}", str(d["rounds"]), _row(d["acceptance"]))
     table.add_row("macro", f"{figures['tau']['macro']:.2f}", "", "")
     console = Console()
     console.print(table)
-    console.print(f"math answers right (greedy): {figures['math_accuracy']:.1%}, code parses: {figures['code_parses']:.1%}")
+    console.print(
+        f"math answers right (greedy): {figures['math_accuracy']:.1%}, code parses: {figures['code_parses']:.1%}"
+    )
+
+
+def _row(acceptance: list[float | None]) -> str:
+    return " ".join("-" if a is None else f"{a:.2f}" for a in acceptance)
 
 
 def model_card(figures: dict[str, Any], recipe: dict[str, Any]) -> str:
     """The README beside the weights, from measured figures."""
-    rows = "\n".join(
-        f"| {name} | {d['tau']:.2f} | {' '.join(f'{a:.2f}' for a in d['acceptance'])} |"
-        for name, d in figures["domains"].items()
-    )
+    rows = "\n".join(f"| {name} | {d['tau']:.2f} | {_row(d['acceptance'])} |" for name, d in figures["domains"].items())
     samples = "\n\n".join(
         f"**{name}:** {d['sample'][0]}\n\n```\n{d['sample'][1]}\n```" for name, d in figures["domains"].items()
     )

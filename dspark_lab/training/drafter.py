@@ -94,7 +94,9 @@ class BlockLoss:
         anchors, kept = sample_anchors(batch.answer, c.num_anchors, generator)
         places = anchors[..., None] + torch.arange(g)  # [B, A, g] sequence positions of the block's slots
         labels_at = (places + 1).clamp(max=length - 1)
-        valid = (batch.answer.gather(1, labels_at.flatten(1)).view_as(places) & (places + 1 < length)).cumprod(-1).bool()
+        valid = (
+            (batch.answer.gather(1, labels_at.flatten(1)).view_as(places) & (places + 1 < length)).cumprod(-1).bool()
+        )
         valid &= kept[..., None]
         previous = batch.ids.gather(1, places.clamp(max=length - 1).flatten(1))  # [B, A*g]
         inputs = torch.full_like(places, c.mask_token_id)

@@ -23,7 +23,12 @@ class LossWeights:
 
 
 def draft_losses(
-    draft_logits: Tensor, confidence_logits: Tensor | None, target_logits: Tensor, labels: Tensor, valid: Tensor, w: LossWeights
+    draft_logits: Tensor,
+    confidence_logits: Tensor | None,
+    target_logits: Tensor,
+    labels: Tensor,
+    valid: Tensor,
+    w: LossWeights,
 ) -> dict[str, Tensor]:
     """Losses over draft blocks.
 
@@ -39,7 +44,9 @@ def draft_losses(
     positions = torch.arange(labels.shape[1], device=labels.device)
     weight = torch.exp(-positions / w.decay) * valid
     weight = weight / weight.sum()
-    ce = (F.cross_entropy(draft_logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(weight) * weight).sum()
+    ce = (
+        F.cross_entropy(draft_logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(weight) * weight
+    ).sum()
     p_d, p_t = draft_logits.softmax(-1), target_logits.softmax(-1)
     distance = (p_d - p_t).abs().sum(-1)  # [N, gamma]
     tv = (distance * weight).sum()

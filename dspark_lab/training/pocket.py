@@ -98,9 +98,7 @@ def _train_drafter(
     save_drafter(drafter, folder)
 
 
-def _run(
-    model: torch.nn.Module, loss_of: Callable[[int], Losses], schedule: Schedule, work: Path, name: str
-) -> None:
+def _run(model: torch.nn.Module, loss_of: Callable[[int], Losses], schedule: Schedule, work: Path, name: str) -> None:
     log = work / f"{name}.jsonl"
     for step, losses in train(model, loss_of, schedule, work / f"{name}-checkpoint", label=name):
         if step % 20 == 0:
