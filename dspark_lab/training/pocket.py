@@ -34,8 +34,8 @@ class Recipe:
     target_lr: float = 3e-3
     sums_steps: int = 1_400
     sums_lr: float = 2e-3
-    answers: int = 14_336
-    drafter_steps: int = 1_600
+    answers: int = 10_240
+    drafter_steps: int = 1_200
     drafter_batch: int = 24
     drafter_lr: float = 2e-3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -89,11 +88,13 @@ def watch() -> Watch:
 
 @pytest.fixture
 def open_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
-    """Open an address in a context of its own; at the test's end nothing may have been asked for or complained about."""
+    """Open an address in a context of its own. At the test's end nothing foreign was asked for, no error was logged."""
     contexts: list[BrowserContext] = []
 
     def open_(url: str, **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options})
+        context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options}
+        )
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         watch.on(context)

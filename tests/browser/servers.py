@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dspark_widgets.serving.options import is_loopback
@@ -138,18 +138,13 @@ def _wait(child: subprocess.Popen[bytes], probe: str, log: Path) -> None:
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     """A server asked politely ends its kernels too; what is left of its group goes with it."""
-    try:
-        if child.poll() is None:
-            child.terminate()
+    if child.poll() is None:
+        child.terminate()
+        with suppress(subprocess.TimeoutExpired):
             child.wait(20)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        child.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 @contextmanager

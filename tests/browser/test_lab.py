@@ -1,18 +1,22 @@
-"""The course in JupyterLab, as `make lab` opens it: the first notebook runs, its stepper steps and forks."""
+"""The course in JupyterLab, as `make lab` opens it: the first notebook runs, and its stepper steps and forks."""
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 from playwright.sync_api import Page, expect
 
+import dspark_lab
+from dspark_lab import Overrides
+from dspark_lab.loading import Lab
+from dspark_lab.session import Session
 from dspark_widgets.serving.lab import lab_command
 from tests.browser import helpers
+from tests.browser.reading import check_trace, go_to_round, phase, steps_of
 from tests.browser.servers import Workplace, running, unused_port
 
 pytestmark = pytest.mark.browser
@@ -22,21 +26,57 @@ NOTEBOOK = "01_one_round.ipynb"
 
 @pytest.fixture(scope="module")
 def lab(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of JupyterLab on a copy of the notebooks."""
+    """The address of JupyterLab on a copy of the notebook."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copy(helpers.NOTEBOOKS / NOTEBOOK, folder)
     port = unused_port()
-    extra = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--no-browser", "--allow-root", "--IdentityProvider.token="]
-    address = f"http://127.0.0.1:{port}/lab"
-    with running(lab_command(folder, extra), f"{address}/../api", workplace, folder / "log.txt"):
-        yield address
+    options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--no-browser", "--allow-root"]
+    command = lab_command(folder, [*options, "--IdentityProvider.token="])
+    with running(command, f"http://127.0.0.1:{port}/api", workplace, tmp_path_factory.mktemp("log") / "lab.txt"):
+        yield f"http://127.0.0.1:{port}/lab"
 
 
-def test_the_first_notebook_runs_and_its_stepper_steps_and_forks(lab: str, open_page: Callable[..., Page]) -> None:
+@pytest.fixture
+def session(pocket_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """The notebook's own session, made here by its own cell."""
+    cells = {cell.id: cell.source for cell in nbformat.read(helpers.NOTEBOOKS / NOTEBOOK, as_version=4).cells}
+    monkeypatch.setattr(dspark_lab, "load", lambda: pocket_lab)
+    names: dict[str, Any] = {}
+    exec(cells["load"], names)
+    return names["session"].run()
+
+
+def test_the_first_notebook_runs_and_its_stepper_steps_and_forks(
+    lab: str, open_page: Callable[..., Page], session: Session
+) -> None:
     page = open_page(f"{lab}/tree/{NOTEBOOK}?reset", viewport={"width": 1400, "height": 1000})
     expect(page.locator(".jp-Notebook")).to_be_visible(timeout=helpers.READY)
-    expect(page.locator(".jp-Notebook .MathJax, .jp-Notebook mjx-container").first).to_be_attached()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    stepper = page.get_by_test_id("stepper").first
-    expect(stepper).to_be_visible(timeout=helpers.READY)
+    steppers = page.get_by_test_id("stepper")
+    expect(steppers).to_have_count(2, timeout=helpers.READY)
+    expect(page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]')).to_have_count(0)
+    expect(page.locator("mjx-container").first).to_be_attached()
+
+    stepper = steppers.first
+    stepper.scroll_into_view_if_needed()
+    stepper.focus()
+    for name, _, _ in list(steps_of(session.rounds[0]))[:5]:
+        assert phase(stepper) == name
+        page.keyboard.press("ArrowRight")
+    check_trace(stepper, session.trace())
+
+    number, k, u = helpers.turnable(session.trace())
+    go_to_round(stepper, number)
+    helpers.change_uniform(page, stepper, k, u)
+    helpers.fork(stepper, 1, session.fork(number, Overrides(uniforms={f"accept:{k}": u})).run().trace())
+    stepper.scroll_into_view_if_needed()
+    helpers.keep(page, "lab-light")
+    page.set_viewport_size(helpers.PHONE)
+    helpers.keep(page, "lab-360")
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.get_by_role("menuitem", name="Theme", exact=True).hover()
+    page.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
+    expect(page.locator("[data-theme]").first).to_have_attribute("data-theme", "dark")
+    helpers.keep(page, "lab-dark")

@@ -16,6 +16,7 @@ from dspark_lab.trace import Token
 from dspark_widgets import export_html
 from tests.browser import helpers
 from tests.browser.conftest import Watch
+from tests.browser.reading import check_round, check_text, check_trace, go_to_round, phase, steps_of
 
 pytestmark = pytest.mark.browser
 
@@ -31,14 +32,14 @@ def test_an_exported_page_stands_alone(
     file = export_html(trace, tmp_path / "trace.html")
     assert file.stat().st_size < 1_500_000
     page = open_page(file.as_uri())
-    helpers.check_trace(page, trace)
+    check_trace(page, trace)
     assert watch.requests == [file.as_uri()]
 
     page.get_by_test_id("stepper").focus()
     page.keyboard.press("Home")
     expect(page.get_by_test_id("scrub")).to_have_value("0")
-    for phase, _, _ in list(helpers.steps_of(trace.rounds[0]))[:6]:
-        assert helpers.phase(page) == phase
+    for name, _, _ in list(steps_of(trace.rounds[0]))[:6]:
+        assert phase(page) == name
         page.keyboard.press("ArrowRight")
     page.get_by_test_id("scrub").fill("3")
     page.get_by_test_id("btn-back").click()
@@ -47,20 +48,22 @@ def test_an_exported_page_stands_alone(
     expect(page.get_by_test_id("scrub")).to_have_value("0")
     expect(page.get_by_test_id("apply-fork")).to_be_disabled()
 
-    helpers.go_to_round(page, 0)
+    go_to_round(page, 0)
     helpers.screenshots(page, "static")
     page.set_viewport_size(helpers.PHONE)
     helpers.check_no_sideways_scroll(page)
 
 
-def test_markup_in_a_trace_stays_text(trace: Trace, tmp_path: Path, open_page: Callable[..., Page], watch: Watch) -> None:
-    """Its content security policy would stop a request, and complain about it in the console: neither may happen."""
+def test_markup_in_a_trace_stays_text(
+    trace: Trace, tmp_path: Path, open_page: Callable[..., Page], watch: Watch
+) -> None:
+    """The page's own policy would stop a request and log an error: neither may happen."""
     evil = "</script><img src=x onerror=alert(1)><b id=evil>"
     hostile = dataclasses.replace(_with_text(trace, evil), prompt=f"{evil} \u202e\u2028")
     file = export_html(hostile, tmp_path / "hostile.html")
     page = open_page(file.as_uri())
-    helpers.check_text(page, hostile.prompt, list(hostile.rounds[0].emitted))
-    helpers.check_round(page, hostile.rounds[0])
+    check_text(page, hostile.prompt, list(hostile.rounds[0].emitted))
+    check_round(page, hostile.rounds[0])
     expect(page.locator("img, #evil")).to_have_count(0)
     assert evil in page.title() or page.title().startswith(evil[:40])
     assert watch.requests == [file.as_uri()]
@@ -73,5 +76,7 @@ def _with_text(value: Any, text: str) -> Any:
     if isinstance(value, tuple):
         return tuple(_with_text(item, text) for item in value)
     if dataclasses.is_dataclass(value):
-        return dataclasses.replace(value, **{f.name: _with_text(getattr(value, f.name), text) for f in dataclasses.fields(value)})
+        return dataclasses.replace(
+            value, **{f.name: _with_text(getattr(value, f.name), text) for f in dataclasses.fields(value)}
+        )
     return value

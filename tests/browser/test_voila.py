@@ -14,7 +14,8 @@ from dspark_lab.session import Session
 from dspark_widgets.app import PROMPT_LIMIT, RECORDED, find_examples
 from tests.browser import helpers
 from tests.browser.conftest import Watch
-from tests.browser.helpers import READY, cells, check_trace, fill, generate, go_to_round
+from tests.browser.helpers import READY, fill, generate
+from tests.browser.reading import cells, check_trace, chip_text, go_to_round, number_of_steps, phase, steps_of
 from tests.browser.servers import Workplace
 
 pytestmark = pytest.mark.browser
@@ -72,7 +73,7 @@ def test_generate_shows_what_python_computes(ready: Page, pocket_lab: Lab) -> No
 def test_stepping_scrubbing_and_jumping(ready: Page, pocket_lab: Lab) -> None:
     generate(ready, PROMPT, seed=SEED, max_tokens=TOKENS)
     trace = run(pocket_lab).trace()
-    first, total = list(helpers.steps_of(trace.rounds[0])), helpers.number_of_steps(trace)
+    first, total = list(steps_of(trace.rounds[0])), number_of_steps(trace)
     scrub = ready.get_by_test_id("scrub")
 
     def at(step: int) -> None:
@@ -81,22 +82,25 @@ def test_stepping_scrubbing_and_jumping(ready: Page, pocket_lab: Lab) -> None:
 
     ready.get_by_test_id("stepper").focus()
     ready.keyboard.press("Home")
-    for step, (phase, k, part) in enumerate(first):
+    for step, (name, k, part) in enumerate(first):
         at(step)
-        assert helpers.phase(ready) == phase
-        if phase == "sequential" and part == "draw":
-            token = helpers.chip_text(trace.rounds[0].positions[k - 1].token)
+        assert phase(ready) == name
+        if name == "sequential" and part == "draw":
+            token = chip_text(trace.rounds[0].positions[k - 1].token)
             assert cells(ready)[f"token-{k}"][1] == token
             expect(ready.get_by_test_id("cause")).to_contain_text(token)
-            assert all(cells(ready)[f"token-{later}"][1] == "mask slot" for later in range(k + 1, len(trace.rounds[0].positions)))
-        if phase == "verify":
+            assert all(
+                cells(ready)[f"token-{later}"][1] == "mask slot"
+                for later in range(k + 1, len(trace.rounds[0].positions))
+            )
+        if name == "verify":
             assert all("accepted" not in cells(ready)[f"verdict-{p.k}"][1] for p in trace.rounds[0].positions)
         if step % 2:
             ready.get_by_test_id("btn-step").click()
         else:
             ready.keyboard.press("ArrowRight")
     at(len(first))
-    assert helpers.phase(ready) == "prompt"
+    assert phase(ready) == "prompt"
     ready.get_by_test_id("btn-back").click()
     ready.keyboard.press("ArrowLeft")
     at(len(first) - 2)
@@ -116,67 +120,31 @@ def test_stepping_scrubbing_and_jumping(ready: Page, pocket_lab: Lab) -> None:
     go_to_round(ready, len(trace.rounds) - 1)
     at(total - 1)
     ready.get_by_test_id("phase-verify").click()
-    assert helpers.phase(ready) == "verify"
-
-
-def turnable(trace: Trace) -> tuple[int, int, float]:
-    """(round, position, uniform): the first verdict that another uniform turns around."""
-    for r in trace.rounds:
-        for p in r.positions:
-            if p.verdict == "rejected" and p.p_t and p.p_t > 1e-6:
-                return r.index, p.k, 0.0
-            if p.verdict == "accepted" and p.acceptance is not None and p.acceptance < 0.99:
-                return r.index, p.k, 0.995
-    raise AssertionError("no verdict of this trace hangs on its uniform: choose another seed")
+    assert phase(ready) == "verify"
 
 
 def test_forks_of_a_uniform_and_of_a_token_equal_pythons(ready: Page, pocket_lab: Lab) -> None:
     generate(ready, PROMPT, seed=SEED, max_tokens=TOKENS)
     session = run(pocket_lab)
-    number, k, u = turnable(session.trace())
-
+    number, k, u = helpers.turnable(session.trace())
     go_to_round(ready, number)
-    open_editor(ready, f"edit-u-accept-{k}")
-    ready.get_by_test_id("uniform-value").fill(str(u))
-    ready.get_by_test_id("edit-done").click()
-    ready.get_by_test_id("apply-fork").click()
+    helpers.change_uniform(ready, ready, k, u)
     by_uniform = session.fork(number, Overrides(uniforms={f"accept:{k}": u})).run()
-    check_branch(ready, 1, by_uniform.trace())
+    helpers.fork(ready, 1, by_uniform.trace())
     assert by_uniform.tokens != session.tokens
     expect(ready.get_by_test_id("diff-cause")).to_contain_text("You set")
     helpers.screenshot(ready, "voila-fork")
 
     ready.get_by_test_id("branch-0").click()
     go_to_round(ready, 0)
-    own = session.rounds[0].positions[0].token.id
-    open_editor(ready, "edit-token-1")
-    offered = ready.locator('[data-testid^="pick-token-"]')
-    ids = offered.evaluate_all("(buttons) => buttons.map((b) => Number(b.dataset.testid.slice(11)))")
-    other = next(token for token in ids if token != own)
-    ready.get_by_test_id(f"pick-token-{other}").click()
-    ready.get_by_test_id("apply-fork").click()
-    check_branch(ready, 2, session.fork(0, Overrides(tokens={1: other})).run().trace())
+    other = helpers.change_token(ready, ready, 1, session.rounds[0].positions[0].token.id)
+    helpers.fork(ready, 2, session.fork(0, Overrides(tokens={1: other})).run().trace())
     expect(ready.get_by_test_id("diff-cause")).to_contain_text("You put")
 
     ready.get_by_test_id("delete-branch-1").click()
     expect(ready.get_by_test_id("branch-1")).to_have_count(0)
     ready.get_by_test_id("branch-0").click()
     check_trace(ready, session.trace())
-
-
-def open_editor(page: Page, name: str) -> None:
-    """By the keyboard, which needs no hovering: the button belongs to its cell."""
-    button = page.get_by_test_id(name)
-    expect(button).to_be_enabled()
-    button.scroll_into_view_if_needed()
-    button.focus()
-    button.press("Enter")
-
-
-def check_branch(page: Page, number: int, trace: Trace) -> None:
-    expect(page.get_by_test_id(f"branch-{number}")).to_have_attribute("aria-current", "true", timeout=helpers.RUN)
-    expect(page.get_by_test_id("diff")).to_be_visible()
-    check_trace(page, trace)
 
 
 def test_without_the_drafter_a_round_is_a_token(ready: Page, pocket_lab: Lab) -> None:

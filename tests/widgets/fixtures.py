@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -41,6 +42,7 @@ def _softmax(logits: Row, temperature: float) -> Row:
     return [weight / total for weight in weights]
 
 
+@cache
 def _logits(kind: str, place: int, sharp: float) -> Row:
     noise = random.Random(f"{kind}:{place}")
     row = [noise.gauss(0.0, 1.3) - 2.0 for _ in WORDS]
@@ -58,6 +60,7 @@ def _base_logits(place: int, k: int) -> Row:
     return [fade * t + (1 - fade) * d for t, d in zip(near, own, strict=True)]
 
 
+@cache
 def _bias(previous: int, place: int) -> Row:
     noise = random.Random(f"bias:{previous}")
     row = [noise.gauss(0.0, 0.5) for _ in WORDS]

@@ -88,7 +88,8 @@ def _page(trace: dict[str, Any]) -> str:
 def _inline(script: str) -> str:
     """The bundle as an inline module: its exports become plain names, and nothing in it can close the element."""
     head, mark, exports = script.rpartition("export{")
-    names = dict(reversed(part.split(" as ")) for part in exports.split("}")[0].split(",")) if mark else {}
+    pairs = [part.partition(" as ") for part in exports.split("}")[0].split(",")] if mark else []
+    names = {public: local for local, _, public in pairs}
     if "mountStatic" not in names:
         raise LabError("the views' bundle has no mountStatic export: run `npm run build` in widgets/js.")
     body = f"{head}\nconst mountStatic = {names['mountStatic']};"

@@ -15,10 +15,11 @@ const tok = (token) => html`<span class="dl-tok">${showToken(token.text)}</span>
 
 /** @param {Round} round @param {Position} p @returns {Equation} */
 function base(round, p) {
+  const greedy = round.temperature === 0;
   return {
     title: EQ.base,
     ref: EQ.ref(4),
-    lines: [math`softmax(U_k / T)[x_k]`, math`softmax(U_${p.k} / ${round.temperature})[${tok(p.token)}] = ${fine(p.p_base)}`],
+    lines: greedy ? [math`T = 0 : 1 at argmax U_k, else 0`, math`${tok(p.token)} : ${fine(p.p_base)}`] : [math`softmax(U_k / T)[x_k]`, math`softmax(U_${p.k} / ${round.temperature})[${tok(p.token)}] = ${fine(p.p_base)}`],
     note: EQ.baseNote,
   };
 }
@@ -37,7 +38,7 @@ function bias(round, p) {
 /** @param {Round} round @param {Position} p @returns {Equation} */
 function draft(round, p) {
   const lines = [
-    p.bias === null ? math`p_d(x_k)` : math`p_d = softmax((U_k + B_k) / T)`,
+    round.temperature === 0 ? math`T = 0 : 1 at the argmax, else 0` : p.bias === null ? math`p_d(x_k)` : math`p_d = softmax((U_k + B_k) / T)`,
     math`p_d(${tok(p.token)}) = ${fine(p.p_d)}`,
   ];
   const [low, u, high] = apart(p.cdf[0], p.u_draft, p.cdf[1]);

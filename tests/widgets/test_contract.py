@@ -1,0 +1,70 @@
+"""Python and the browser agree: generated types are current, traits are the contract's, bad messages are told so."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from dspark_lab.errors import LabError
+from dspark_lab.records import to_json
+from dspark_lab.settings import Overrides
+from dspark_widgets import contract, contract_types
+from dspark_widgets.app import LabApp
+from dspark_widgets.stepper import Stepper
+
+
+def test_the_generated_types_are_current() -> None:
+    written = contract_types.TARGET.read_text(encoding="utf-8")
+    assert written == contract_types.generate(), "run python -m dspark_widgets.contract_types"
+
+
+@pytest.mark.parametrize("view", [Stepper, LabApp])
+def test_the_traits_are_the_fields_of_the_view_state(view: type[Stepper]) -> None:
+    own = {name for name in view.class_traits(sync=True) if not name.startswith("_")}
+    inherited = {"layout", "tabbable", "tooltip", "comm", "keys"}
+    assert own - inherited == {f.name for f in dataclasses.fields(contract.ViewState)}
+
+
+def test_importing_the_views_imports_no_torch() -> None:
+    code = "import sys, dspark_widgets; assert 'anywidget' not in sys.modules; from dspark_widgets import *; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
+
+
+def test_every_request_comes_back_as_it_was_sent() -> None:
+    overrides = Overrides(tokens={2: 5}, uniforms={"accept:1": 0.25}, verify_length=3, settings={"temperature": 0.5})
+    requests: list[contract.Request] = [
+        contract.ForkRequest(1, 2, overrides),
+        contract.DeleteRequest(3),
+        contract.GenerateRequest(contract.Controls(prompt="hello", temperature=0.7)),
+        contract.ExampleRequest("math", 1),
+        contract.StopRequest(),
+        contract.SyncRequest(4),
+    ]
+    for request in requests:
+        assert contract.read_request(to_json(request)) == request
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("fork", "no type"),
+        ({}, "no type"),
+        ({"type": ["fork"]}, "no type"),
+        ({"type": "format-disk"}, "unknown request"),
+        ({"type": "fork", "branch": 0, "round": 1}, "not complete"),
+        ({"type": "fork", "branch": True, "round": 1, "overrides": {}}, "not a whole number"),
+        ({"type": "fork", "branch": 0, "round": 1, "overrides": 7}, "override"),
+        ({"type": "fork", "branch": 0, "round": 0, "overrides": {"uniforms": {"accept:1": 1.0}}}, "below 1"),
+        ({"type": "example", "domain": "../..", "index": 0}, "no domain"),
+        ({"type": "example", "domain": "math", "index": "0"}, "not a whole number"),
+        ({"type": "generate", "controls": {"prompt": 3}}, "controls.prompt"),
+        ({"type": "sync", "have": "all"}, "have"),
+    ],
+)
+def test_a_bad_message_raises_what_can_be_shown(message: Any, said: str) -> None:
+    with pytest.raises(LabError, match=said):
+        contract.read_request(message)
