@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dspark_kernels import overlap, residual
+from dspark_kernels import overlap, residual, softmax_filtered
 from dspark_lab import trace
 from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
@@ -63,7 +63,7 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
     residuals = _heads(target, residual(o.p_t[:verified], o.p_d[:verified]), [[]] * verified)
     base, p_base = nothing, [None] * gamma
     if o.draft.base_logits is not None:
-        parallel = o.draft.base_logits.to(torch.float64).softmax(-1)
+        parallel = softmax_filtered(o.draft.base_logits, o.settings.temperature)
         base, p_base = _heads(target, parallel, [[t] for t in tokens]), parallel.gather(1, at).flatten().tolist()
     up, down, bias = nothing, nothing, [None] * gamma
     if o.draft.biases is not None:
@@ -71,7 +71,9 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
         down = [tuple(Choice(c.token, -c.value) for c in row) for row in down]
         bias = o.draft.biases.gather(1, at).flatten().tolist()
     confidence = o.draft.confidence or [None] * gamma
-    survival = list(itertools.accumulate(o.draft.confidence, float.__mul__)) if o.draft.confidence else [None] * gamma
+    survival: list[float | None] = [None] * gamma
+    if o.draft.confidence:
+        survival = [*itertools.accumulate(o.draft.confidence, float.__mul__)]
     return tuple(
         Position(
             k=i + 1,

@@ -52,7 +52,7 @@ class Position:
         forced: the person put it there.
         u_draft: the uniform that drew it (by inverse CDF over token ids), and ``cdf``, the interval [low, high) of
             the draft distribution's CDF that is x_k's: the draw fell in it unless the token is forced.
-        p_base: x_k's probability under the parallel logits U_k alone; None where the drafter has no such stage.
+        p_base: x_k's probability under softmax(U_k / T), the parallel logits alone; None where the drafter has no such stage.
         bias: the logit that the sequential head added to x_k, B(x_{k-1}, x_k) of eq. 5; None without such a head.
         p_d: x_k's probability under the distribution it was drawn from.
         confidence: c_k of eq. 7, the drafter's estimate that x_k survives given that x_1..x_{k-1} did.

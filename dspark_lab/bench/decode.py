@@ -103,7 +103,7 @@ def _generate(lab: Lab, prompt: str, seed: int, *, sample: bool) -> int:
         {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0} if sample else {"do_sample": False}
     )
     with torch.inference_mode():
-        out = lab.target.model.generate(ids, max_new_tokens=Settings().max_new_tokens, **choice)  # type: ignore[operator]
+        out = lab.target.model.generate(ids, max_new_tokens=Settings().max_new_tokens, **choice)
     return int(out.shape[1] - ids.shape[1])
 
 

@@ -35,10 +35,10 @@ class DSparkDrafter:
         self.model, self.info, self.config = model.eval().requires_grad_(False), info, model.config
         self.block_size, self.tap_layers = model.config.block_size, model.config.target_layer_ids
         # One matrix a layer for queries, keys and values, one for all layers' context: at this size calls cost most.
-        attention = [layer.self_attn for layer in model.layers]
+        attention = [layer.self_attn for layer in model.blocks]
         self._qkv = [torch.cat([a.q_proj.weight, a.k_proj.weight, a.v_proj.weight]) for a in attention]
         self._context_kv = torch.cat([w for a in attention for w in (a.k_proj.weight, a.v_proj.weight)])
-        self._gate_up = [torch.cat([layer.mlp.gate_proj.weight, layer.mlp.up_proj.weight]) for layer in model.layers]
+        self._gate_up = [torch.cat([layer.mlp.gate_proj.weight, layer.mlp.up_proj.weight]) for layer in model.blocks]
         c = self.config
         scales = [(a.q_norm.weight, a.k_norm.weight) for a in attention]
         self._qk_scale = [
@@ -113,7 +113,7 @@ class DSparkDrafter:
         cos, sin = self._cos[start:end, None], self._sin[start:end, None]
         x = self.model.embed_tokens(ids)
         heads = c.num_attention_heads + c.num_key_value_heads
-        for i, layer in enumerate(self.model.layers):
+        for i, layer in enumerate(self.model.blocks):
             qkv = F.linear(layer.input_layernorm(x), self._qkv[i]).view(g, -1, c.head_dim)
             qk = rotate(F.rms_norm(qkv[:, :heads], (c.head_dim,), None, eps) * self._qk_scale[i], cos, sin)
             q, k = qk[:, : c.num_attention_heads].transpose(0, 1), qk[:, c.num_attention_heads :].transpose(0, 1)

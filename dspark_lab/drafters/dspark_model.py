@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -185,6 +185,11 @@ class DSparkModel(nn.Module):
         with_markov = config.markov_rank if config.confidence_head_with_markov else 0
         self.confidence_head = ConfidenceHead(hidden + with_markov) if config.enable_confidence_head else None
 
+    @property
+    def blocks(self) -> list[Layer]:
+        """The layers, first to last."""
+        return cast("list[Layer]", list(self.layers))
+
     def context(self, taps: Tensor, positions: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Keys and values per layer of context features (eq. 2-3).
 
@@ -194,7 +199,7 @@ class DSparkModel(nn.Module):
         """
         h = self.hidden_norm(self.fc(taps))
         cos, sin = (table.unsqueeze(1).to(h.dtype) for table in rope_tables(self.config, positions))
-        return [layer.self_attn.keys_values(h, cos, sin) for layer in self.layers]
+        return [layer.self_attn.keys_values(h, cos, sin) for layer in self.blocks]
 
     def block(
         self, ids: Tensor, positions: Tensor, context: list[tuple[Tensor, Tensor]], mask: Tensor | None = None
@@ -202,7 +207,7 @@ class DSparkModel(nn.Module):
         """Normalised hidden states [B, Q, hidden] of the block inputs ``ids`` [B, Q] (anchor, then masks)."""
         x = self.embed_tokens(ids)
         cos, sin = (table.unsqueeze(1).to(x.dtype) for table in rope_tables(self.config, positions))
-        for layer, layer_context in zip(self.layers, context, strict=True):
+        for layer, layer_context in zip(self.blocks, context, strict=True):
             x = layer(x, cos, sin, layer_context, mask)
         return self.norm(x)
 

@@ -38,6 +38,7 @@ class Recipe:
     drafter_steps: int = 1_200
     drafter_batch: int = 24
     drafter_lr: float = 2e-3
+    drafter_restart_steps: int = 1_600
 
 
 def train_pocket(out: Path, work: Path, recipe: Recipe | None = None) -> None:
@@ -93,8 +94,11 @@ def _train_drafter(
     torch.manual_seed(recipe.seed)
     drafter = new_drafter(target, drafter_config(target, tokenizer.mask_token_id))
     batches = AnswerBatches(rows, recipe.drafter_batch, tokenizer.pad_token_id, recipe.seed)
-    schedule = Schedule(recipe.drafter_steps, recipe.drafter_lr)
-    _run(drafter, BlockLoss(drafter, target, batches, seed=recipe.seed), schedule, work, "dspark")
+    loss_of = BlockLoss(drafter, target, batches, seed=recipe.seed)
+    _run(drafter, loss_of, Schedule(recipe.drafter_steps, recipe.drafter_lr), work, "dspark")
+    # One warm restart on batches not seen yet: the drafter goes on learning for long after the first cycle.
+    loss_of = BlockLoss(drafter, target, lambda step: batches(recipe.drafter_steps + step), seed=recipe.seed + 1)
+    _run(drafter, loss_of, Schedule(recipe.drafter_restart_steps, recipe.drafter_lr), work, "dspark-restart")
     save_drafter(drafter, folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 
 from dspark_widgets.serving import voila_command
 from tests.browser.ensure_browser import REMEDY, find_browser
-from tests.browser.helpers import NOTEBOOKS
+from tests.browser.helpers import NOTEBOOKS, READY
 from tests.browser.servers import Workplace, blackhole, is_local, running, unused_port
 
 CHROMIUM = (
@@ -62,9 +63,12 @@ class Watch:
         return [url for url, part in parts if part.scheme not in inner and not is_local(part.hostname)]
 
     def check(self) -> None:
-        assert not self.foreign, f"requests to other machines: {self.foreign}"
-        assert not self.errors, f"errors in the browser's console: {self.errors}"
-        assert not self.dialogs, f"a script of the prompt ran: {self.dialogs}"
+        """Nothing foreign, no error, no script at work; then start anew."""
+        foreign, errors, dialogs = self.foreign, self.errors, self.dialogs
+        self.requests, self.errors, self.dialogs = [], [], []
+        assert not foreign, f"requests to other machines: {foreign}"
+        assert not errors, f"errors in the browser's console: {errors}"
+        assert not dialogs, f"a script of the prompt ran: {dialogs}"
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +85,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@contextmanager
+def opened(browser: Browser, watch: Watch, url: str, **options: Any) -> Iterator[Page]:
+    """A page in a context of its own, watched."""
+    window = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}
+    context = browser.new_context(**{**window, **options})
+    context.set_default_timeout(PATIENCE)
+    watch.on(context)
+    page = context.new_page()
+    page.goto(url, timeout=READY)
+    yield page
+    context.close()
+
+
 @pytest.fixture
 def watch() -> Watch:
     return Watch()
@@ -88,23 +105,9 @@ def watch() -> Watch:
 
 @pytest.fixture
 def open_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
-    """Open an address in a context of its own. At the test's end nothing foreign was asked for, no error was logged."""
-    contexts: list[BrowserContext] = []
-
-    def open_(url: str, **options: Any) -> Page:
-        context = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **options}
-        )
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        watch.on(context)
-        page = context.new_page()
-        page.goto(url, timeout=120_000)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
+    """Open an address. At the test's end nothing foreign has been asked for, and no error was logged."""
+    with ExitStack() as stack:
+        yield lambda url, **options: stack.enter_context(opened(browser, watch, url, **options))
     watch.check()
 
 

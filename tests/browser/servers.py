@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dspark_widgets.serving.options import is_loopback
 
-START = 180.0
+START = 300.0
 """Seconds that a loaded machine may take to a server's first answer."""
 
 GUARD = '''\

@@ -19,11 +19,12 @@ from dspark_lab.settings import Overrides, Settings
 from dspark_lab.trace import Choice, Final, ModelInfo, Position, Round, Timings, Token, Trace
 
 PROMPT = "Tom has 12 apples and buys 7 more. How many apples does he have?"
-SCRIPT = (
+SCRIPT = (  # noqa: SIM905
     "Tom| starts| with| 12| apples|.| Adding| 7| gives| 12| +| 7| =| 19| apples|.|\n|So| Tom| has| 19| apples| now|.|"
     "\n|The| answer| is| 19|.|\n|We| can| check| it|:| 19| -| 7| =| 12|,| which| is| what| Tom| had|.|<eos>"
 ).split("|")
-EXTRA = " 5| 8| 18|,| the| 20| and| then| more|!| He| left|\t|</script>|<!--|<b>x</b>|\ufffd| \n\n|\u202e| very-long-token-text".split("|")
+EXTRA = [" 5", " 8", " 18", ",", " the", " 20", " and", " then", " more", "!", " He", " left", "\t"]
+EXTRA += ["</script>", "<!--", "<b>x</b>", "\ufffd", " \n\n", "\u202e", " very-long-token-text"]
 WORDS = list(dict.fromkeys([*SCRIPT, *EXTRA]))
 EOS = WORDS.index("<eos>")
 BLOCK = 7
@@ -138,7 +139,7 @@ def play_round(toy: Toy, settings: Settings, number: int, anchor: Token, place: 
     wanted = sum(1 for d in drafts if d[-1] >= toy.cut_below) if toy.confidence else gamma
     verify = min(gamma, wanted if o.verify_length is None else o.verify_length)
     positions, accepted, alive, ended, rejected_at = [], 0, True, False, None
-    for k, x, cdf, base, bias, p_base, p_d, p_t, overlap, confidence, survival in drafts:
+    for k, x, cdf, _base, bias, p_base, p_d, p_t, overlap, confidence, survival in drafts:
         seen, u, verdict = k <= verify, uniform("accept", k), "cut"
         if seen:
             verdict = "discarded" if not alive else "accepted" if u * p_d[x] < p_t[x] else "rejected"
@@ -219,8 +220,8 @@ def _overrides_json(o: Overrides) -> dict[str, Any]:
 class FakeSession:
     """What the stepper needs of a session, over the toy pair."""
 
-    def __init__(self, toy: Toy = Toy(), settings: Settings = Settings(seed=7), prompt: str = PROMPT) -> None:
-        self.toy, self.settings, self.prompt = toy, settings, prompt
+    def __init__(self, toy: Toy = Toy(), settings: Settings | None = None, prompt: str = PROMPT) -> None:
+        self.toy, self.settings, self.prompt = toy, settings or Settings(seed=7), prompt
         self.rounds: list[Round] = []
         self.forked_at: int | None = None
 
@@ -228,7 +229,8 @@ class FakeSession:
     def finished(self) -> str:
         return self.rounds[-1].finished if self.rounds else ""
 
-    def step(self, overrides: Overrides = Overrides()) -> Round:
+    def step(self, overrides: Overrides | None = None) -> Round:
+        overrides = overrides or Overrides()
         place = sum(len(r.emitted) for r in self.rounds)
         anchor = self.rounds[-1].emitted[-1] if self.rounds else Token(1, "\n")
         text = self.rounds[-1].text if self.rounds else ""

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.widgets import fixtures
 
 from dspark_lab.errors import LabError
 from dspark_lab.settings import Settings
 from dspark_lab.trace import Round
 from dspark_widgets.app import LabApp, find_examples, read_controls
 from dspark_widgets.contract import Controls
+from tests.widgets import fixtures
 
 
 @pytest.fixture
@@ -23,7 +23,9 @@ def recorded(tmp_path: Path) -> Path:
     for domain in ("math", "code"):
         for index in range(2):
             prompt = f"{domain} prompt {index}"
-            replace(fixtures.trace(seed=index, temperature=0.7), prompt=prompt).save(tmp_path / f"{domain}_{index}.json")
+            replace(fixtures.trace(seed=index, temperature=0.7), prompt=prompt).save(
+                tmp_path / f"{domain}_{index}.json"
+            )
     (tmp_path / "chat_0.json").write_text("not a trace", encoding="utf-8")
     return tmp_path
 
@@ -65,11 +67,18 @@ def test_a_recording_shows_while_the_models_load(recorded: Path) -> None:
 
 
 def test_only_whole_recordings_are_offered(recorded: Path) -> None:
-    assert [(e.domain, e.index) for e in find_examples(recorded)] == [("math", 0), ("math", 1), ("code", 0), ("code", 1)]
+    assert [(e.domain, e.index) for e in find_examples(recorded)] == [
+        ("math", 0),
+        ("math", 1),
+        ("code", 0),
+        ("code", 1),
+    ]
     assert list(find_examples(recorded / "nowhere")) == []
 
 
-@pytest.mark.parametrize("failure", [LabError("the weights are truncated: fetch them again."), ImportError("No module named 'torch'")])
+@pytest.mark.parametrize(
+    "failure", [LabError("the weights are truncated: fetch them again."), ImportError("No module named 'torch'")]
+)
 def test_a_failed_load_is_told_and_the_recordings_stay(recorded: Path, failure: Exception) -> None:
     def load() -> fixtures.FakeLab:
         raise failure
@@ -90,7 +99,9 @@ def test_generating_shows_the_recorded_run_and_measures_both_without_recording(r
     app = loaded(recorded, lab)
     generate(app, prompt="count", seed=5, temperature=1, gamma=4)
     assert [(drafter, trace) for _, _, drafter, trace in lab.calls] == [(True, True), (True, False), (False, False)]
-    assert {(prompt, settings) for prompt, settings, _, _ in lab.calls} == {("count", Settings(seed=5, gamma=4, max_new_tokens=64))}
+    assert {(prompt, settings) for prompt, settings, _, _ in lab.calls} == {
+        ("count", Settings(seed=5, gamma=4, max_new_tokens=64))
+    }
     assert all(r["gamma"] == 4 for r in app.trace["rounds"])
     assert app.trace["prompt"] == "count"
     assert app.live

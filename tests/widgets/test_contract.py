@@ -30,7 +30,8 @@ def test_the_traits_are_the_fields_of_the_view_state(view: type[Stepper]) -> Non
 
 
 def test_importing_the_views_imports_no_torch() -> None:
-    code = "import sys, dspark_widgets; assert 'anywidget' not in sys.modules; from dspark_widgets import *; sys.exit('torch' in sys.modules)"
+    lazily = "import sys, dspark_widgets; assert 'anywidget' not in sys.modules"
+    code = f"{lazily}; from dspark_widgets import *; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
 
 

@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.widgets import fixtures
 
 from dspark_lab.errors import LabError
 from dspark_lab.trace import Token, Trace
 from dspark_widgets import export_html
 from dspark_widgets.export import SIZE_LIMIT, STATIC
+from tests.widgets import fixtures
 
 NASTY = "</script><script>alert(1)</script><!-- <b>x</b> ]]> & \u2028\u2029 \u202e \ufffd \x00 \\u003c \" ' ` ${x}"
 
@@ -60,12 +60,27 @@ def test_the_page_holds_the_whole_trace(tmp_path: Path) -> None:
 def test_no_text_breaks_out_of_its_place(tmp_path: Path) -> None:
     trace = fixtures.trace(seed=3)
     token = Token(1, NASTY)
-    nasty = replace(trace, prompt=NASTY, device=NASTY, rounds=(replace(trace.rounds[0], anchor=token, emitted=(token,), text=NASTY), *trace.rounds[1:]))
+    nasty = replace(
+        trace,
+        prompt=NASTY,
+        device=NASTY,
+        rounds=(replace(trace.rounds[0], anchor=token, emitted=(token,), text=NASTY), *trace.rounds[1:]),
+    )
     text = export_html(nasty, tmp_path / "page.html").read_text(encoding="utf-8")
     page = Page(text)
     assert payload(page) == nasty
     assert [name for name, _ in page.scripts] == ["payload", ""]
-    assert {tag for tag, _ in page.tags} <= {"html", "head", "meta", "title", "style", "body", "div", "noscript", "script"}
+    assert {tag for tag, _ in page.tags} <= {
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "div",
+        "noscript",
+        "script",
+    }
     assert "<!--" not in text.removeprefix("<!doctype html>")
 
 

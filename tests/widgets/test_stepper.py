@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.widgets import fixtures
 
 from dspark_lab.errors import LabError
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Round, Trace
 from dspark_widgets.stepper import Stepper
+from tests.widgets import fixtures
 
 
 def ask(widget: Stepper, **message: Any) -> None:
@@ -33,7 +33,10 @@ def first_rejection(trace: Trace) -> tuple[Round, int]:
 def test_a_trace_its_json_and_its_file_show_the_same(tmp_path: Path) -> None:
     trace = fixtures.trace(seed=3)
     trace.save(tmp_path / "trace.json")
-    shown = [Stepper(source).trace for source in (trace, trace.to_json(), tmp_path / "trace.json", str(tmp_path / "trace.json"))]
+    shown = [
+        Stepper(source).trace
+        for source in (trace, trace.to_json(), tmp_path / "trace.json", str(tmp_path / "trace.json"))
+    ]
     assert all(value == trace.to_json() for value in shown)
 
 
@@ -44,7 +47,12 @@ def test_it_opens_where_it_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [({"sped": 2}, "sped"), ({"phase": "think"}, "think"), ({"round": 99}, "no round 99"), ({"round": -1}, "no round -1")],
+    [
+        ({"sped": 2}, "sped"),
+        ({"phase": "think"}, "think"),
+        ({"round": 99}, "no round 99"),
+        ({"round": -1}, "no round -1"),
+    ],
 )
 def test_a_wrong_argument_is_named(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(LabError, match=said):

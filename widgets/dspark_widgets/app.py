@@ -20,6 +20,7 @@ RECORDED = Path(__file__).parent / "recorded"
 EXAMPLES_PER_DOMAIN = 3
 PROMPT_LIMIT = 4000
 BLOCK_SIZE = 7
+LOAD_REMEDY = "The recorded examples still work; `dspark-lab doctor` tells what is missing."
 
 
 class GenerateResult(Protocol):
@@ -64,7 +65,9 @@ class LabApp(Stepper):
         LabError: an unknown keyword was used.
     """
 
-    def __init__(self, load: Callable[[], Lab] | None = None, *, recorded: str | Path = RECORDED, **unknown: Any) -> None:
+    def __init__(
+        self, load: Callable[[], Lab] | None = None, *, recorded: str | Path = RECORDED, **unknown: Any
+    ) -> None:
         if unknown:
             raise LabError(f"unknown argument {sorted(unknown)[0]!r}: LabApp takes load and recorded.")
         super().__init__()
@@ -104,7 +107,7 @@ class LabApp(Stepper):
             self.info = {**self.info, "block_size": block}
             self.controls = {**self.controls, "gamma": min(self.controls["gamma"], block)}
         except Exception as failure:
-            error = f"The models could not be loaded: {explain(failure)} The recorded examples still work; `dspark-lab doctor` tells what is missing."
+            error = f"The models could not be loaded: {explain(failure)} {LOAD_REMEDY}"
         self._loading = False
         self.set_status(self.idle_state, error=error, where="load" if error else "")
 
@@ -123,7 +126,9 @@ class LabApp(Stepper):
 
     def _show_example(self, domain: str, index: int) -> None:
         trace = Trace.load(self._folder / f"{domain}_{index}.json")
-        known = {name: trace.settings[name] for name in ("temperature", "top_k", "top_p", "seed") if name in trace.settings}
+        known = {
+            name: trace.settings[name] for name in ("temperature", "top_k", "top_p", "seed") if name in trace.settings
+        }
         gamma = trace.settings.get("gamma")
         if gamma is None:
             gamma = trace.rounds[0].gamma if trace.rounds else BLOCK_SIZE
@@ -137,33 +142,33 @@ class LabApp(Stepper):
     def _generate(self, controls: contract.Controls) -> None:
         lab = self._lab
         if lab is None:
-            still = "the models are still loading: wait a moment." if self._loading else "no models are loaded: only recorded examples can be shown."
-            raise LabError(still)
+            if self._loading:
+                raise LabError("the models are still loading: wait a moment.")
+            raise LabError("no models are loaded: only recorded examples can be shown.")
         settings = read_controls(controls, self.info["block_size"])
 
         def job(should_stop: Stop) -> None:
             error = ""
             try:
+                self._clear(lab, controls, settings)
                 self._measure(lab, controls, settings, should_stop)
             except Exception as failure:
                 error = explain(failure)
             self.set_status(self.idle_state, error=error, where="generate" if error else "")
 
-        self._worker.start(lambda should_stop: self._begin(lab, controls, settings, should_stop, job))
+        self._worker.start(job)
 
-    def _begin(self, lab: Lab, controls: contract.Controls, settings: Settings, stop: Stop, job: Callable[[Stop], None]) -> None:
-        """Clear the page for a new run, then do it."""
-        device = str(getattr(lab, "device", ""))
-        header = Trace(SCHEMA_VERSION, controls.prompt, (), to_json(settings), ModelInfo("", "target", "", 0), None, device, ())
+    def _clear(self, lab: Lab, controls: contract.Controls, settings: Settings) -> None:
+        """Make room for a new run: its trace has no rounds yet."""
+        device, target = str(getattr(lab, "device", "")), ModelInfo("", "target", "", 0)
         self._streamed = []
         with self.hold_sync():
             self.run += 1
             self.controls = to_json(controls)
             self.info = {**self.info, "example": ""}
             self.speeds = to_json(contract.Speeds(device))
-            self.show(header)
+            self.show(Trace(SCHEMA_VERSION, controls.prompt, (), to_json(settings), target, None, device, ()))
             self.set_status("running")
-        job(stop)
 
     def _measure(self, lab: Lab, controls: contract.Controls, settings: Settings, should_stop: Stop) -> None:
         """The run that is shown, recorded and streamed; then both ways without recording, for their speeds."""
@@ -195,10 +200,16 @@ def read_controls(controls: contract.Controls, block_size: int) -> Settings:
     if not controls.prompt.strip():
         raise LabError("the prompt is empty: write one, or pick an example.")
     if len(controls.prompt) > PROMPT_LIMIT:
-        raise LabError(f"the prompt has {len(controls.prompt):,} characters, but at most {PROMPT_LIMIT:,} fit here: shorten it.")
+        raise LabError(
+            f"the prompt has {len(controls.prompt):,} characters, but at most {PROMPT_LIMIT:,} fit here: shorten it."
+        )
     if not 0 <= controls.gamma <= block_size:
-        raise LabError(f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}.")
-    values = {name: getattr(controls, name) for name in ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens")}
+        raise LabError(
+            f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}."
+        )
+    values = {
+        name: getattr(controls, name) for name in ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens")
+    }
     return Settings(**values)
 
 
@@ -213,5 +224,3 @@ def find_examples(folder: Path) -> list[contract.Example]:
                 continue
             found.append(contract.Example(cast(contract.Domain, domain), index, str(prompt)))
     return found
-
-

@@ -24,6 +24,8 @@ _PAGE = """<!doctype html>
 <style>
 body {{ margin: 0; background: #fff; }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #15181d; }} }}
+body:has(.dl[data-theme="light"]) {{ background: #fff; }}
+body:has(.dl[data-theme="dark"]) {{ background: #15181d; }}
 {css}
 </style>
 </head>
@@ -45,7 +47,9 @@ def bundle() -> tuple[str, str]:
     try:
         return (STATIC / "lab.js").read_text(encoding="utf-8"), (STATIC / "lab.css").read_text(encoding="utf-8")
     except OSError as error:
-        raise LabError(f"the views' bundle is missing ({error.filename}): run `npm run build` in widgets/js.") from error
+        raise LabError(
+            f"the views' bundle is missing ({error.filename}): run `npm run build` in widgets/js."
+        ) from error
 
 
 def embed_json(value: Any) -> str:
@@ -73,7 +77,9 @@ def export_html(trace: Trace, path: str | Path) -> Path:
     size = len(page.encode())
     if size > SIZE_LIMIT:
         rounds = len(trace.rounds)
-        raise LabError(f"the page of {rounds} rounds would have {size:,} bytes, more than 1,500,000: export a shorter trace.")
+        raise LabError(
+            f"the page of {rounds} rounds would have {size:,} bytes, more than 1,500,000: export a shorter trace."
+        )
     write_atomically(path, page)
     return path
 

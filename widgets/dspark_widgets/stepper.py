@@ -47,14 +47,14 @@ class Stepper(anywidget.AnyWidget):
     kind = traitlets.Unicode("stepper").tag(sync=True)
     live = traitlets.Bool(False).tag(sync=True)
     run = traitlets.Int(0).tag(sync=True)
-    trace = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
-    branches = traitlets.List().tag(sync=True)
+    trace: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    branches: Any = traitlets.List().tag(sync=True)
     cursor = traitlets.Dict().tag(sync=True)
     preferences = traitlets.Dict().tag(sync=True)
     status = traitlets.Dict().tag(sync=True)
-    controls = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
-    info = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
-    speeds = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    controls: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    info: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    speeds: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
     def __init__(self, source: Any = None, *, round: int = 0, phase: str = "commit", **unknown: Any) -> None:
         if unknown:
