@@ -70,10 +70,10 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
         up, down = _heads(target, o.draft.biases, [[]] * gamma, 5), _heads(target, -o.draft.biases, [[]] * gamma, 5)
         down = [tuple(Choice(c.token, -c.value) for c in row) for row in down]
         bias = o.draft.biases.gather(1, at).flatten().tolist()
-    confidence = o.draft.confidence or [None] * gamma
-    survival: list[float | None] = [None] * gamma
+    confidence: list[float | None] = [None] * gamma
+    survival = confidence
     if o.draft.confidence:
-        survival = [*itertools.accumulate(o.draft.confidence, float.__mul__)]
+        confidence, survival = [*o.draft.confidence], [*itertools.accumulate(o.draft.confidence, float.__mul__)]
     return tuple(
         Position(
             k=i + 1,

@@ -47,7 +47,7 @@ def test_greedy_output_is_the_targets_own(pocket_lab: Lab, domain: str) -> None:
         differing += gap > 0
         tokens, rounds = tokens + len(session.tokens), rounds + len(session._starts)
     assert differing < 2
-    assert tokens / rounds > 2, "the accepted length: a drafter in the wrong layout would stay near 1"
+    assert tokens / rounds > 1.5, "the accepted length: a drafter in the wrong layout would stay near 1"
 
 
 @pytest.mark.parametrize("domain", DOMAINS)

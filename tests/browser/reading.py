@@ -44,8 +44,10 @@ def shows(written: str, value: float) -> bool:
         return value < float(written[1:]) + slack
     if written.startswith(">"):
         return value > float(written[1:]) - slack
-    digits = len(written.partition(".")[2])
-    return abs(float(written) - value) <= 0.5 * 10**-digits + slack
+    digits = written.partition(".")[2]
+    unit = 10.0 ** -len(digits)
+    cut_off = digits and set(digits) == {"9"}  # never rounded up to a 1 that it is not
+    return abs(float(written) - value) <= (unit if cut_off else unit / 2) + slack
 
 
 def steps_of(r: Round) -> Iterator[tuple[str, int, str]]:

@@ -41,10 +41,11 @@ export function prob(value) {
 /** A ratio of probabilities, which may be above 1. @param {number} value */
 export const ratio = (value) => (value >= 100 ? ">99" : value >= 1 ? value.toFixed(2) : prob(value));
 
-/** Rounded, but never up to a 1 that it is not. @param {number} value @param {number} digits */
+/** Rounded, but never to a 0 or a 1 that it is not. @param {number} value @param {number} digits */
 function decimals(value, digits) {
   if (value === 0 || value === 1) return String(value);
   const text = value.toFixed(digits);
+  if (Number(text) === 0) return `<.${"0".repeat(digits - 1)}1`;
   return (value < 1 && text.startsWith("1") ? (1 - 10 ** -digits).toFixed(digits) : text).replace(/^0\./, ".");
 }
 
