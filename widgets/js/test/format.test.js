@@ -26,6 +26,7 @@ test("compared numbers get the digits that tell them apart", () => {
   assert.deepEqual(apart(0.684, 0.314), [".68", ".31"]);
   assert.deepEqual(apart(0.6841, 0.6849), [".684", ".685"]);
   assert.deepEqual(apart(0.2, 0.99999), [".20", ".99"]);
+  assert.deepEqual(apart(0.0001, 0.95), [".0001", ".95"]);
   assert.deepEqual(apart(0.5, 0.5), [".50", ".50"]);
 });
 
