@@ -116,23 +116,32 @@ def check_trace(view: View, trace: Trace) -> None:
 def check_text(view: View, prompt: str, tokens: list[Token]) -> None:
     """The text so far is the prompt and these tokens, character by character."""
     shown = view.get_by_test_id("text-so-far").text_content()
-    assert shown == f"{prompt} {''.join(map(flow_text, tokens))}"
+    same("the text so far", shown, f"{prompt} {''.join(map(flow_text, tokens))}")
+
+
+def same(what: str, shown: object, expected: object) -> None:
+    assert shown == expected, f"{what}: the page shows {shown!r}, the trace says {expected!r}"
+
+
+def number(what: str, written: str, value: float) -> None:
+    assert shows(written, value), f"{what}: the page shows {written!r}, the trace says {value!r}"
 
 
 def check_round(view: View, r: Round) -> None:
     """The table at a round's end: tokens, probabilities, draws and verdicts of every position, and the final token."""
     table = cells(view)
     for p in r.positions:
-        _check_position(p, {row: table[f"{row}-{p.k}"] for row in _rows(p)})
+        _check_position(f"round {r.index}, position {p.k}", p, {row: table[f"{row}-{p.k}"] for row in _rows(p)})
     text, spoken = table["token-final"]
-    if r.final.token is None:
-        assert not text.strip()
-        return
+    place, token = f"round {r.index}, final", r.final.token
+    if token is None:
+        return same(place, text.strip(), "")
     kind = r.final.kind if r.gamma else "drawn"
-    assert text.strip() == chip_text(r.final.token)
-    assert spoken == f"{kind} {chip_text(r.final.token)}"
-    assert table["verdict-final"][0].endswith(kind)
-    assert shows(table["u-final"][1].removeprefix("u "), r.final.u)
+    same(place, text.strip(), chip_text(token))
+    same(place, spoken, f"{kind} {chip_text(token)}")
+    same(f"{place}, verdict", table["verdict-final"][0].split()[-1], kind)
+    number(f"{place}, u", table["u-final"][1].removeprefix("u "), r.final.u)
+    return None
 
 
 def _rows(p: Position) -> list[str]:
@@ -140,32 +149,33 @@ def _rows(p: Position) -> list[str]:
     return ["token", "draft", "u", "verdict", *(row for row, value in there.items() if value is not None)]
 
 
-def _check_position(p: Position, shown: dict[str, tuple[str, str]]) -> None:
+def _check_position(place: str, p: Position, shown: dict[str, tuple[str, str]]) -> None:
     token = chip_text(p.token)
-    assert shown["token"][1] == token
-    assert shown["token"][0].startswith(token)
-    assert shown["verdict"][1] == p.verdict
-    assert p.verdict in shown["verdict"][0]
+    same(f"{place}, token", shown["token"][1], token)
+    same(f"{place}, chip", shown["token"][0][: len(token)], token)
+    same(f"{place}, verdict", shown["verdict"][1], p.verdict)
+    same(f"{place}, verdict", shown["verdict"][0].split()[-1], p.verdict)
     for row, value in (("draft", p.p_d), ("target", p.p_t)):
         if value is not None:
             name, _, written = shown[row][1].rpartition(" ")
-            assert name == token
-            assert shows(written, value), f"{row} of position {p.k}: {written} shown, {value} in the trace"
-            assert written in shown[row][0]
+            same(f"{place}, {row}", name, token)
+            number(f"{place}, {row}", written, value)
+            assert written in shown[row][0], (
+                f"{place}, {row}: {written!r} is spoken, but the page shows {shown[row][0]!r}"
+            )
     for row, value in (("conf", p.confidence), ("survival", p.survival)):
         if value is not None:
-            assert shows(shown[row][1], value), f"{row} of position {p.k}: {shown[row][1]} shown, {value} in the trace"
+            number(f"{place}, {row}", shown[row][1], value)
     if "base" in shown:
-        _check_head(shown["base"][1], p.base)
+        _check_head(f"{place}, base", shown["base"][1], p.base[:3])
     if p.verdict in ("accepted", "rejected"):
         u, sign = re.fullmatch(r"u (\S+) ([<≥]) \S+", shown["u"][1]).groups()
-        assert shows(u, p.u_accept)
-        assert sign == ("<" if p.verdict == "accepted" else "≥")
+        number(f"{place}, u", u, p.u_accept)
+        same(f"{place}, u", sign, "<" if p.verdict == "accepted" else "≥")
 
 
-def _check_head(spoken: str, head: tuple[Choice, ...]) -> None:
-    """Three most probable tokens, as "tok .5, tok .2, tok .1"."""
-    for choice in head[:3]:
-        token = chip_text(choice.token)
-        assert token in spoken
-    assert shows(spoken.rpartition(" ")[2], head[: min(3, len(head))][-1].value)
+def _check_head(place: str, spoken: str, head: tuple[Choice, ...]) -> None:
+    """The most probable tokens, as "tok .5, tok .2, tok .1"."""
+    for choice in head:
+        assert chip_text(choice.token) in spoken, f"{place}: {choice.token.text!r} is missing in {spoken!r}"
+    number(place, spoken.rpartition(" ")[2], head[-1].value)

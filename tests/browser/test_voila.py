@@ -169,7 +169,7 @@ def test_without_the_drafter_a_round_is_a_token(ready: Page, pocket_lab: Lab) ->
 
 SAID = [
     ({"prompt": "   "}, "the prompt is empty"),
-    ({"prompt": "apples " * 1430}, f"at most {PROMPT_LIMIT:,}"),
+    ({"prompt": "9z " * 3334}, "shorten the prompt"),  # 10,000 characters, of which the field takes 4,000
     ({"prompt": "one\x00two\x07"}, "control character U+0000"),
     ({"prompt": PROMPT, "gamma": 99}, "gamma is 99"),
     ({"gamma": -1}, "gamma is -1"),
@@ -191,6 +191,13 @@ def test_bad_input_is_answered_in_place_and_the_session_goes_on(ready: Page, poc
         wait_ready(ready)
     generate(ready, seed=SEED)
     check_trace(ready, run(pocket_lab, gamma=3).trace())
+
+
+def test_a_prompt_that_got_past_the_fields_limit_is_refused_too(ready: Page) -> None:
+    ready.get_by_test_id("prompt").evaluate("(field) => field.removeAttribute('maxlength')")
+    fill(ready, "9z " * 3334)
+    ready.get_by_test_id("generate").click()
+    expect(ready.get_by_test_id("error")).to_contain_text(f"at most {PROMPT_LIMIT:,}")
 
 
 def test_markup_in_a_prompt_is_text(ready: Page, pocket_lab: Lab) -> None:
