@@ -1,4 +1,4 @@
-"""Speculative sampling: accept, residual, bonus (SPEC 1). Pure; no models.
+"""Speculative sampling: accept, residual, bonus. Pure; no models.
 
 p_t is the target's distribution, p_d the one the draft token was really drawn from.
 """

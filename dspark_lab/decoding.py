@@ -77,8 +77,27 @@ def decode_round(
     is the number of tokens that may still be emitted; drafting never overshoots it.
 
     Raises:
-        LabError: an override names a position or token that this round does not have. The state is unchanged.
+        LabError: an override names a position or token that this round does not have.
+
+    Whatever ends the round early, an interrupt too, leaves the state as it was.
     """
+    tokens = len(state.tokens)
+    try:
+        return _decode_round(target, drafter, state, index, settings, room, overrides)
+    except BaseException:
+        rewind(drafter, state, tokens)
+        raise
+
+
+def _decode_round(
+    target: Target,
+    drafter: Drafter | None,
+    state: State,
+    index: int,
+    settings: Settings,
+    room: int,
+    overrides: Overrides,
+) -> Outcome:
     began = perf_counter()
     gamma = round_gamma(target, drafter, state, settings, room)
     _check(overrides, gamma, target.vocab_size)
@@ -136,6 +155,14 @@ def decode_round(
         index, settings, overrides, uniforms, anchor, context, draft, stacked, draws, length, p_t, verdict, emitted,
         finished, timings,
     )  # fmt: skip
+
+
+def rewind(drafter: Drafter | None, state: State, tokens: int) -> None:
+    """Take ``state`` back to when it held ``tokens`` tokens, the last of them the anchor."""
+    del state.tokens[tokens:]
+    state.cache.rewind(tokens - 1)
+    if drafter:
+        state.drafter_state = drafter.copy_state(state.drafter_state, tokens - 1)
 
 
 def round_gamma(target: Target, drafter: Drafter | None, state: State, settings: Settings, room: int) -> int:

@@ -19,6 +19,7 @@ from dspark_lab.drafters.base import Drafter
 from dspark_lab.drafters.dspark import DSparkDrafter
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.errors import LabError
+from dspark_lab.prompts import encode_prompt
 from dspark_lab.session import Session, describe_device
 from dspark_lab.settings import Settings
 from dspark_lab.target import Target
@@ -52,6 +53,10 @@ class Lab:
     def block_size(self) -> int:
         """The most tokens drafted a round, 0 without a drafter."""
         return self.drafter.block_size if self.drafter else 0
+
+    def check(self, prompt: str) -> None:
+        """Raises LabError where the prompt cannot be run: empty, too long, with control characters."""
+        encode_prompt(self.target.tokenizer, prompt, self.target.context_limit)
 
     def session(self, prompt: str, settings: Settings | None = None, *, drafter: bool = True) -> Session:
         """A session at the start of ``prompt``; with ``drafter=False`` it decodes autoregressively."""
@@ -107,8 +112,11 @@ def load_target(source: str | Path, device: torch.device) -> Target:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError, RuntimeError) as error:
-        raise LabError(f"the target in {folder} cannot be loaded: {error}") from error
+    except Exception as error:  # whatever a broken file makes transformers, tokenizers or jinja say
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "trust_remote_code" in str(error):
+            reason = "it needs code of its own, which this lab never runs; choose one that transformers knows"
+        raise LabError(f"the target in {folder} cannot be loaded: {reason} ({_remedy(folder)}).") from error
     finally:
         if bars:
             enable_progress_bar()
@@ -131,6 +139,11 @@ def load_drafter(source: str | Path, target: Target) -> DSparkDrafter:
         raise LabError(f"{folder / 'config.json'}: {error}") from error
     _match("hidden size", config.hidden_size, target.config.hidden_size, folder)
     _match("vocabulary", config.vocab_size, target.vocab_size, folder)
+    if config.max_position_embeddings < target.context_limit:
+        raise LabError(
+            f"the drafter in {folder} has {config.max_position_embeddings:,} positions, the target {target.context_limit:,}: "
+            f"choose a drafter that reaches as far as its target."
+        )
     _match("number of target layers", config.num_target_layers, target.config.num_hidden_layers, folder)
     model = DSparkModel(config)
     tensors = {name: tensor for file in files for name, tensor in load_file(file).items()}
@@ -152,7 +165,8 @@ def resolve(source: str | Path, what: str) -> Path:
     folder = Path(source).expanduser()
     if folder.is_dir():
         return folder
-    if isinstance(source, Path) or source.count("/") != 1 or source.startswith((".", "/", "~")):
+    local = isinstance(source, Path) or source.startswith((".", "/", "~")) or folder.parent.is_dir()
+    if local or str(source).count("/") != 1:
         raise LabError(f"the {what} {source} is no folder, and no hub id of the form owner/name either.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -178,7 +192,7 @@ def weight_files(folder: Path) -> list[Path]:
             raise LabError(f"the list of weight files {index} is damaged ({error}): {_remedy(folder)}.") from error
     files = [folder / name for name in sorted(names)]
     for file in files:
-        if not file.exists():
+        if not file.is_file():
             pickled = " (there are pickled weights, which this lab does not read)" if list(folder.glob("*.bin")) else ""
             raise LabError(f"the weight file {file} is missing{pickled}: {_remedy(folder)}.")
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from dspark_lab.errors import LabError
@@ -18,6 +19,8 @@ def clean_prompt(text: str) -> str:
     Raises:
         LabError: it is empty, or holds a control character (named, with its place).
     """
+    if not isinstance(text, str):
+        raise LabError(f"the prompt is a {type(text).__name__}, but must be text.")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     for place, character in enumerate(text):
         if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t":
@@ -42,19 +45,22 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, context_limit
     before, after = "", ""
     if tokenizer.chat_template:
         message = [{"role": "user", "content": _MARK}]
-        framed = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        try:
+            framed = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise LabError(f"the target's chat template cannot be used ({error}): get the target again.") from error
         before, _, after = str(framed).partition(_MARK)
     elif tokenizer.bos_token:
         before = tokenizer.bos_token
     ids = [
         *tokenizer.encode(before, add_special_tokens=False),
-        *tokenizer.encode(prompt, add_special_tokens=False, split_special_tokens=True),
+        *tokenizer.encode(prompt, add_special_tokens=False, split_special_tokens=True, verbose=False),
         *tokenizer.encode(after, add_special_tokens=False),
     ]
     if len(ids) > context_limit - 8:
         raise LabError(
             f"the prompt has {len(ids):,} tokens ({len(prompt):,} characters), but this model's context holds "
             f"{context_limit:,} and the answer needs room too: shorten the prompt to about "
-            f"{int(len(prompt) * (context_limit - 8) / len(ids) * 0.95):,} characters."
+            f"{max(1, int(len(prompt) * (context_limit - 8) / len(ids) * 0.95)):,} characters."
         )
     return ids

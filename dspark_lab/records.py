@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import tempfile
 import types
 import typing
@@ -66,7 +67,10 @@ def from_json(kind: Any, value: Any, where: str) -> Any:
         if len(inner) == len(value):
             return tuple(from_json(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(inner, value, strict=True)))
     elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        if abs(value) <= sys.float_info.max:  # neither NaN nor infinite
+            return float(value)
+    elif kind is str and isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        raise LabError(f"{where} holds half a surrogate pair: {_short(value)}. Record the trace again.")
     elif isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     elif origin is not None and isinstance(value, Mapping) and isinstance(origin, type) and issubclass(origin, Mapping):

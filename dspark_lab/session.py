@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import torch
 
-from dspark_lab.decoding import Outcome, State, decode_round, prefill
+from dspark_lab.decoding import Outcome, State, decode_round, prefill, rewind
 from dspark_lab.describe import describe
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.errors import LabError
@@ -33,6 +33,8 @@ class Session:
     """
 
     def __init__(self, target: Target, drafter: Drafter | None, prompt: str, settings: Settings | None = None) -> None:
+        if settings is not None and not isinstance(settings, Settings):
+            raise LabError(f"settings are a {type(settings).__name__}: write Settings(...).")
         self.target, self.drafter, self.prompt = target, drafter, clean_prompt(prompt)
         self.settings = settings or Settings()
         check_gamma(self.settings, drafter)
@@ -61,7 +63,8 @@ class Session:
             LabError: the session has finished, or a pending override does not fit the round.
         """
         if self.finished:
-            reason = "end of sequence" if self.finished == "eos" else f"max_new_tokens = {self.settings.max_new_tokens}"
+            room = f"max_new_tokens = {self.settings.max_new_tokens}, context = {self.target.context_limit}"
+            reason = "end of sequence" if self.finished == "eos" else room
             raise LabError(f"the session has finished ({reason}): fork an earlier round or start a new session.")
         settings = self.settings.with_changes(self._pending.settings)
         start = len(self.state.tokens)
@@ -74,9 +77,16 @@ class Session:
         return outcome
 
     def step(self) -> Round:
-        """Run one round and record it."""
-        outcome = self.advance()
-        self.rounds.append(describe(self.target, outcome, self.text))
+        """Run one round and record it. Ended early, by an interrupt say, it leaves the session as it was."""
+        before = self.settings, self._pending, self.finished
+        rounds, count, start = len(self.rounds), len(self._starts), len(self.state.tokens)
+        try:
+            self.rounds.append(describe(self.target, self.advance(), self.text))
+        except BaseException:
+            rewind(self.drafter, self.state, start)
+            self.settings, self._pending, self.finished = before
+            del self.rounds[rounds:], self._starts[count:], self._round_settings[count:]
+            raise
         return self.rounds[-1]
 
     def run(
@@ -102,10 +112,12 @@ class Session:
         Raises:
             LabError: there is no such round, or the overrides do not fit it. This session is untouched.
         """
-        if not 0 <= round_index < len(self._starts):
-            raise LabError(
-                f"there is no round {round_index} to fork: this session has rounds 0 to {len(self._starts) - 1}."
-            )
+        count = len(self._starts)
+        if not isinstance(round_index, int) or isinstance(round_index, bool) or not 0 <= round_index < count:
+            there = f"rounds 0 to {count - 1}" if count else "no rounds yet: run step() first"
+            raise LabError(f"there is no round {round_index!r} to fork: this session has {there}.")
+        if overrides is not None and not isinstance(overrides, Overrides):
+            raise LabError(f"overrides are a {type(overrides).__name__}: write Overrides(...), or Overrides.from_json.")
         start = self._starts[round_index]
         child = object.__new__(Session)
         child.target, child.drafter, child.prompt = self.target, self.drafter, self.prompt

@@ -57,7 +57,7 @@ class Target:
 
     def tap(self, layers: tuple[int, ...]) -> None:
         """Have ``forward`` keep the raw outputs of these layers (0-based). The last one is refused: drafters read raw
-        outputs, and transformers hands out the last only normalised (SPEC 2)."""
+        outputs, and transformers hands out the last only normalised."""
         blocks = self._blocks()
         for layer in layers:
             if not 0 <= layer < len(blocks) - 1:

@@ -203,7 +203,7 @@ class Trace:
 
     @property
     def tau(self) -> float:
-        """Accepted length: emitted tokens per round, the final token counted (SPEC: tau includes the bonus)."""
+        """Accepted length: emitted tokens per round, the final token counted (as in the paper, Table 1)."""
         return len(self.tokens) / len(self.rounds) if self.rounds else 0.0
 
     @property
@@ -239,5 +239,7 @@ class Trace:
             raise LabError(f"cannot read the trace {path}: {error}.") from error
         try:
             return cls.from_json(json.loads(text))
-        except json.JSONDecodeError as error:
+        except LabError:
+            raise
+        except (ValueError, RecursionError) as error:
             raise LabError(f"the trace {path} is not whole JSON ({error}): record it again.") from error

@@ -87,13 +87,13 @@ def test_the_first_token_has_the_targets_distribution() -> None:
 
 
 def test_resampling_from_the_target_emits_070_where_050_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    """p_t = (.5, .5), p_d = (.9, .1): what a public demo does wrong (SPEC 6)."""
+    """p_t = (.5, .5), p_d = (.9, .1): what a public demo does wrong."""
     monkeypatch.setattr(acceptance, "residual", lambda p_t, p_d: p_t)
     assert first_token(P_T[0], P_D[0]) == pytest.approx([0.70, 0.30, 0], abs=1e-15)
 
 
 def test_a_one_hot_draft_is_accepted_as_often_as_the_target_would_say_it() -> None:
-    """A drafter that proposes argmax while sampling is on accepts p_t(argmax), less than sum min (SPEC 1)."""
+    """A drafter that proposes argmax while sampling is on accepts p_t(argmax), less than sum min."""
     hot = torch.tensor([1.0, 0, 0], dtype=torch.float64)
     assert float(overlap(P_T[2], hot)) == pytest.approx(0.6) and float(overlap(P_T[2], P_T[2])) == pytest.approx(1)
     assert first_token(P_T[2], hot) == pytest.approx(P_T[2].tolist(), abs=1e-15)

@@ -203,3 +203,36 @@ def test_weights_that_code_would_have_to_be_run_for_are_refused(pair: Path) -> N
     )
     refused(pair, "target in .* cannot be loaded")
     assert not (pair / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("target_layer_ids", 3), ("target_layer_ids", ["a"]), ("markov_rank", "64"), ("markov_rank", -2),
+        ("mask_token_id", 99999), ("mask_token_id", "x"), ("block_size", 100_000), ("rms_norm_eps", "x"),
+        ("rope_theta", "x"), ("max_position_embeddings", -5), ("max_position_embeddings", 8),
+    ],
+)  # fmt: skip
+def test_a_drafter_config_with_a_wrong_value_is_named(
+    tiny_folder: Path, tmp_path: Path, field: str, value: object
+) -> None:
+    shutil.copytree(tiny_folder / "dspark", tmp_path / "dspark")
+    file = tmp_path / "dspark" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), field: value}))
+    with pytest.raises(LabError, match=field.split("_")[0]):
+        load(tiny_folder / "target", tmp_path / "dspark", device="cpu")
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer.json"])
+def test_a_broken_file_of_the_target_is_one_clear_message(tiny_folder: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(tiny_folder / "target", tmp_path / "target")
+    (tmp_path / "target" / name).write_text('{"model":{"type":"Nope"}}' if name.endswith("json") else "{% if %}")
+    with pytest.raises(LabError):
+        load(tmp_path / "target", device="cpu").session("Hi")
+
+
+def test_a_mistyped_folder_does_not_reach_for_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    with pytest.raises(LabError, match="no folder"):
+        load("models/typo", device="cpu")

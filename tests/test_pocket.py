@@ -178,7 +178,7 @@ def p_value(pair: Remembered, anchor: int, sessions: int) -> tuple[float, int]:
 def test_20000_sampled_beginnings_are_distributed_as_the_targets_own(pair: tuple[Remembered, int]) -> None:
     """Falsely rejects with probability 1e-4 for weights not seen yet; with given weights always or never."""
     p, count = p_value(*pair, sessions=20_000)
-    assert count > 20, "there is a choice to be made here"
+    assert count > 10, "there is a choice to be made here"
     assert p > 1e-4
 
 

@@ -219,3 +219,37 @@ def test_a_prompt_of_one_token_can_be_decoded_and_forked() -> None:
     session = Session(endless(), ScriptedDrafter(OTHER), "a", Settings(gamma=3, max_new_tokens=9)).run()
     assert len(session.tokens) == 9
     assert session.fork(0).tokens == [t.id for t in session.rounds[0].emitted]
+
+
+@pytest.mark.parametrize("where", ["dspark_lab.decoding.verify", "dspark_lab.session.describe"])
+def test_an_interrupt_within_a_round_leaves_the_session_as_it_was(
+    tiny_lab: Lab, parent: Session, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    session = tiny_lab.session(PROMPT, parent.settings)
+    session.step()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(where, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            session.step()
+    assert untimed(session.run().rounds) == untimed(parent.rounds)
+    assert session.trace().tokens == parent.tokens
+
+
+@pytest.mark.parametrize("number", ["a", 0.5, True, None, -1])
+def test_only_a_round_there_is_can_be_forked(parent: Session, number: object) -> None:
+    with pytest.raises(LabError, match="no round"):
+        parent.fork(number)  # type: ignore[arg-type]
+
+
+def test_what_is_no_prompt_no_settings_and_no_overrides_is_named(tiny_lab: Lab, parent: Session) -> None:
+    for wrong in (None, 5, b"x"):
+        with pytest.raises(LabError, match="prompt is a"):
+            tiny_lab.session(wrong)  # type: ignore[arg-type]
+    with pytest.raises(LabError, match="settings are a dict"):
+        tiny_lab.session(PROMPT, {"seed": 1})  # type: ignore[arg-type]
+    with pytest.raises(LabError, match="overrides are a dict"):
+        parent.fork(0, {"tokens": {1: 2}})  # type: ignore[arg-type]

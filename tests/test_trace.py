@@ -12,6 +12,7 @@ import pytest
 
 from dspark_lab import LabError, Overrides, Session, Settings, Trace
 from dspark_lab.loading import Lab
+from dspark_lab.records import from_json
 from tests.scripted import ScriptedDrafter, ScriptedTarget, table
 
 
@@ -142,3 +143,20 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(
 def test_a_folder_that_cannot_be_written_is_named(trace: Trace, tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"cannot write .*absent/trace\.json.*Choose a folder"):
         trace.save(tmp_path / "absent" / "trace.json")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"schema_version":1,"x":' + "9" * 6_000 + "}"])
+def test_json_that_python_cannot_read_is_no_trace(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(LabError, match="not whole JSON"):
+        Trace.load(tmp_path / "t.json")
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999"])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, number: str) -> None:
+    (tmp_path / "t.json").write_text(f'{{"milliseconds": {number}}}')
+    value = json.loads((tmp_path / "t.json").read_text())["milliseconds"]
+    with pytest.raises(LabError, match="wrong type"):
+        from_json(float, value, "trace.timings.other")
+    with pytest.raises(LabError, match="surrogate"):
+        from_json(str, "\ud800", "trace.prompt")

@@ -70,6 +70,8 @@ def generate(
     settings = Settings(temperature, top_k, top_p, gamma, seed, max_new_tokens)
     if compare and no_drafter:
         raise LabError("--compare sets a drafter beside none, but --no-drafter leaves none: drop one of the two.")
+    if compare and gamma == 0:
+        raise LabError("--compare sets drafting beside none, but --gamma 0 drafts nothing: choose a gamma from 1.")
     options.check_outputs(trace=trace, json=json)
     question = options.read_prompt(prompt)
     lab = options.open_pair(target, drafter, no_drafter, device)

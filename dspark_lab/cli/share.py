@@ -58,6 +58,10 @@ def export_html(
 ) -> None:
     """Turn a recorded trace into one HTML file that steps through it without a kernel or the internet."""
     options.check_outputs(out=out)
+    if out.exists() and trace.exists() and out.samefile(trace):
+        raise LabError(
+            f"{out} is the trace itself: name another file for the page, such as {trace.with_suffix('.html')}."
+        )
     record = Trace.load(trace)
     try:
         part("dspark_widgets", "export_html")(record, out)

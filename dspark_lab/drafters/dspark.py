@@ -1,4 +1,4 @@
-"""DSpark at inference: one block forward, then the sequential head token by token (SPEC 2; paper eq. 2-7)."""
+"""DSpark at inference: one block forward, then the sequential head token by token (arXiv 2607.05147, eq. 2-7)."""
 
 from __future__ import annotations
 

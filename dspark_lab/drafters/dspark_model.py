@@ -1,4 +1,4 @@
-"""The DSpark draft model: DFlash backbone, sequential head, confidence head (SPEC 2; paper eq. 2-7).
+"""The DSpark draft model: DFlash backbone, sequential head, confidence head (arXiv 2607.05147, eq. 2-7).
 
 Module and tensor names are those of DeepSpec's checkpoints (``Qwen3DSparkModel``), so that a state dict is the file.
 Rank 0 without a confidence head is DFlash.
@@ -54,16 +54,22 @@ class DSparkConfig:
             raise LabError(
                 f"the drafter's architecture is {config.get('architectures')}; this loader reads {ARCHITECTURE}."
             )
-        rope = config.get("rope_parameters") or {}
+        rope = config.get("rope_parameters")
+        rope = rope if isinstance(rope, Mapping) else {}
         values = {"rope_theta": config.get("rope_theta", rope.get("rope_theta", 10_000.0))}
         for field in fields(cls):
             if field.name in config:
                 values[field.name] = config[field.name]
             elif field.name not in values and field.default is field.default_factory:
                 raise LabError(f"the drafter's config.json lacks {field.name!r}: it is not a DeepSpec checkpoint.")
-        for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_target_layers", "head_dim", "block_size"):
-            if not isinstance(values[name], int) or values[name] < 1:
-                raise LabError(f"the drafter's {name} is {values[name]!r}, but must be a whole number from 1.")
+        for field in fields(cls):
+            value = values.get(field.name, field.default)
+            _check_field(field.name, str(field.type), value)
+        if values["mask_token_id"] >= values["vocab_size"]:
+            mask, size = values["mask_token_id"], values["vocab_size"]
+            raise LabError(
+                f"the drafter's mask_token_id is {mask}, but its vocabulary has {size}: get the checkpoint again."
+            )
         values["target_layer_ids"] = tuple(values["target_layer_ids"])
         result = cls(**values)
         if result.markov_rank and result.markov_head_type != "vanilla":
@@ -88,6 +94,23 @@ class DSparkConfig:
             "tie_word_embeddings": False,
             "dtype": "bfloat16",
         }
+
+
+def _check_field(name: str, kind: str, value: Any) -> None:
+    """Raises LabError for a value of ``config.json`` that no checkpoint can have."""
+    low, high = (0, 2**31) if name in ("markov_rank", "mask_token_id") else (1, 2**31)
+    high = 1024 if name == "block_size" else high
+    if kind == "int":
+        fits, wanted = type(value) is int and low <= value <= high, f"a whole number from {low} to {high}"
+    elif kind == "float":
+        fits, wanted = type(value) in (int, float) and 0 < value < float("inf"), "a number above 0"
+    elif kind.startswith("tuple"):
+        fits = isinstance(value, (list, tuple)) and all(type(v) is int and v >= 0 for v in value)
+        wanted = "a list of layer numbers"
+    else:
+        fits, wanted = isinstance(value, bool if kind == "bool" else str), f"a {kind}"
+    if not fits:
+        raise LabError(f"the drafter's {name} is {value!r}, but must be {wanted}: get the checkpoint again.")
 
 
 class RMSNorm(nn.Module):

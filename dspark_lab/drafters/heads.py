@@ -1,4 +1,4 @@
-"""The sequential head and the confidence head of DSpark (SPEC 2; paper eq. 5 and 7)."""
+"""The sequential head and the confidence head of DSpark (arXiv 2607.05147, eq. 5 and 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The losses of DSpark training (SPEC 2; paper eq. 9-12)."""
+"""The losses of DSpark training (arXiv 2607.05147, eq. 9-12)."""
 
 from __future__ import annotations
 

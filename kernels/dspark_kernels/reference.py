@@ -44,7 +44,7 @@ def inverse_cdf(probabilities: Tensor, uniform: float) -> tuple[int, float, floa
 
 
 def residual(p_t: Tensor, p_d: Tensor) -> Tensor:
-    """norm(max(0, p_t - p_d)) along the last dimension: what a rejected position is drawn from (SPEC 1).
+    """norm(max(0, p_t - p_d)) along the last dimension: what a rejected position is drawn from.
 
     Where the two are equal nothing is left over, and nothing is ever rejected but by rounding: p_t is returned.
     """

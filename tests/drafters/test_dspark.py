@@ -199,7 +199,7 @@ class Function(torch.nn.Module):
 
 
 def test_tensor_names_are_deepspecs(tiny_lab: Lab, tiny_folder: Path) -> None:
-    """SPEC 5's list, in full."""
+    """The tensors of DeepSpec's checkpoints, in full."""
     layer = ["input_layernorm", "post_attention_layernorm"]
     layer += [f"self_attn.{name}" for name in ("q_proj", "k_proj", "v_proj", "o_proj", "q_norm", "k_norm")]
     layer += [f"mlp.{name}" for name in ("gate_proj", "up_proj", "down_proj")]

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from dspark_lab.errors import LabError
+from dspark_lab.prompts import clean_prompt
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.trace import Choice, Final, ModelInfo, Position, Round, Timings, Token, Trace
 
@@ -299,6 +300,9 @@ class FakeLab:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Settings, bool, bool]] = []
+
+    def check(self, prompt: str) -> None:
+        clean_prompt(prompt)
 
     def generate(
         self,

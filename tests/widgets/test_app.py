@@ -194,3 +194,13 @@ def test_a_page_without_models_and_recordings_still_opens(tmp_path: Path) -> Non
     assert app.status["state"] == "recorded"
     with pytest.raises(LabError, match="models"):
         LabApp(models=None)
+
+
+@pytest.mark.parametrize("prompt", ["nul \x00 byte", "\x1b[31m"])
+def test_a_prompt_that_cannot_run_leaves_what_is_shown(recorded: Path, prompt: str) -> None:
+    app = loaded(recorded)
+    generate(app)
+    shown = app.trace
+    generate(app, prompt=prompt)
+    assert "control character" in app.status["error"]
+    assert app.trace == shown

@@ -168,3 +168,13 @@ def test_showing_another_trace_forgets_forks_and_place() -> None:
     widget.show(fixtures.trace(seed=3))
     assert (widget.branches, widget.live) == ([], False)
     assert widget.cursor["serial"] > serial
+
+
+@pytest.mark.parametrize(
+    "message", [{"type": []}, {"type": {}}, {"type": None}, {}, 5, None, {"type": "delete", "branch": {}}]
+)
+def test_whatever_a_page_sends_is_answered(message: Any) -> None:
+    widget = Stepper(fixtures.FakeSession())
+    widget._on_message(widget, message, [])
+    assert widget.status["error"]
+    assert widget.status["state"] == "ready"

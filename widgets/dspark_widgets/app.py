@@ -44,6 +44,7 @@ class Lab(Protocol):
     def block_size(self) -> int: ...
     @property
     def device(self) -> str: ...
+    def check(self, prompt: str) -> None: ...
     def generate(
         self,
         prompt: str,
@@ -146,6 +147,7 @@ class LabApp(Stepper):
                 raise LabError("the models are still loading: wait a moment.")
             raise LabError("no models are loaded: only recorded examples can be shown.")
         settings = read_controls(controls, self.info["block_size"])
+        lab.check(controls.prompt)  # before the page is cleared: what cannot run leaves all as it is
 
         def job(should_stop: Stop) -> None:
             error = ""

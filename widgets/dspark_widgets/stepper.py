@@ -99,12 +99,12 @@ class Stepper(anywidget.AnyWidget):
         return "ready" if self.live else "recorded"
 
     def _on_message(self, _widget: Any, message: Any, _buffers: Any) -> None:
-        where = _WHERE.get(message.get("type", ""), "request") if isinstance(message, Mapping) else "request"
+        where = _WHERE.get(str(message.get("type", "")), "request") if isinstance(message, Mapping) else "request"
         try:
             self.handle(contract.read_request(message))
-        except LabError as error:
+        except Exception as error:  # whatever a page sends, it is answered, and the kernel goes on
             state = self.status["state"] if self._worker.busy else self.idle_state
-            self.set_status(cast(contract.State, state), error=str(error), where=cast(contract.Where, where))
+            self.set_status(cast(contract.State, state), error=explain(error), where=cast(contract.Where, where))
 
     def handle(self, request: contract.Request) -> None:
         """Answer one request of the page. Raises LabError where it cannot be met."""
@@ -151,6 +151,8 @@ class Stepper(anywidget.AnyWidget):
     def _delete(self, number: int) -> None:
         if number == 0 or number not in self._sessions:
             raise LabError(f"there is no fork {number} to delete: the original stays.")
+        if self._worker.busy:
+            raise LabError("a run is still at work: stop it or wait for its end.")
         gone = {number}
         for branch in self.branches:
             if branch["parent"] in gone:
