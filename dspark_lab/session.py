@@ -63,8 +63,8 @@ class Session:
             LabError: the session has finished, or a pending override does not fit the round.
         """
         if self.finished:
-            room = f"max_new_tokens = {self.settings.max_new_tokens}, context = {self.target.context_limit}"
-            reason = "end of sequence" if self.finished == "eos" else room
+            limits = f"max_new_tokens = {self.settings.max_new_tokens}, context = {self.target.context_limit}"
+            reason = "end of sequence" if self.finished == "eos" else limits
             raise LabError(f"the session has finished ({reason}): fork an earlier round or start a new session.")
         settings = self.settings.with_changes(self._pending.settings)
         start = len(self.state.tokens)
