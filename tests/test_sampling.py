@@ -69,6 +69,9 @@ def test_top_p_keeps_the_smallest_set_that_reaches_it(row: Tensor, top_p: float)
 
 
 def test_top_p_may_keep_a_single_token_and_cuts_after_top_k() -> None:
+    row = torch.tensor([0.5, 0.25, 0.25]).log()
+    kept = [int(softmax_filtered(row, 1.0, 0, top_p).count_nonzero()) for top_p in (0.5, 0.501, 0.75, 0.751)]
+    assert kept == [1, 2, 2, 3], "reached exactly is reached"
     row = torch.tensor([0.5, 0.3, 0.2]).log()
     assert softmax_filtered(row, 1.0, 0, 1e-6).tolist() == [1, 0, 0]
     # Of the two tokens that top-k leaves, .625 and .375, the first alone reaches .6; of all three it would not.

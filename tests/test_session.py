@@ -6,8 +6,10 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+import torch
 
 from dspark_lab import LabError, Overrides, Session, Settings
+from dspark_lab.decoding import prefill
 from dspark_lab.loading import Lab
 from dspark_lab.trace import ACCEPTED, CUT, DISCARDED, NONE, REJECTED, RESIDUAL, Round
 from tests.scripted import ScriptedDrafter, ScriptedTarget, table
@@ -132,6 +134,19 @@ def test_the_record_of_a_round_is_consistent(parent: Session) -> None:
         place, anchor = place + len(r.emitted), r.emitted[-1].id
     assert sum(len(r.emitted) for r in parent.rounds) == len(parent.tokens) == 30
     assert parent.rounds[-1].text == parent.text
+
+
+def test_after_any_rounds_the_caches_are_those_of_a_prompt_that_long(tiny_lab: Lab, parent: Session) -> None:
+    """Rejected tokens leave nothing in either cache, and each kept token's state stands at its own place."""
+    assert {r.accepted for r in parent.rounds} >= {0, 1, 2}
+    length = len(parent.state.tokens) - 1
+    fresh = prefill(tiny_lab.target, tiny_lab.drafter, parent.state.tokens)
+    assert parent.state.cache.length == parent.state.drafter_state.length == length
+    for ours, theirs in zip(parent.state.cache.layers, fresh.cache.layers, strict=True):
+        torch.testing.assert_close(ours.keys, theirs.keys, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(ours.values, theirs.values, atol=1e-3, rtol=1e-3)
+    ours, theirs = (state.drafter_state.buffer[..., :length, :] for state in (parent.state, fresh))
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("gamma", range(9))
