@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from dspark_lab.decoding import Outcome, State, decode_round
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.settings import Overrides, Settings
-from dspark_lab.trace import RESIDUAL, ModelInfo, Token
+from dspark_lab.trace import RESIDUAL, ModelInfo, Round, Token
 
 Logits = Callable[[tuple[int, ...]], list[float]]
 Table = dict[tuple[int, ...], float]
@@ -114,6 +114,13 @@ class ScriptedTarget:
         return "".join(LETTERS[t] for t in tokens if t not in self.stop_tokens)
 
 
+def endless(logits: Logits, context_limit: int = 1000) -> ScriptedTarget:
+    """A target that never ends a sequence by itself."""
+    target = ScriptedTarget(logits, len(logits(())), context_limit)
+    target.stop_tokens = frozenset()
+    return target
+
+
 class ScriptedDrafter:
     """Drafts from ``logits``, or from ``other`` at the block's positions (1-based) in ``off``."""
 
@@ -141,6 +148,11 @@ class ScriptedDrafter:
             row = logits((*state, anchor, *draft.tokens))
             draft.tokens.append(choose(k, torch.tensor(row, dtype=torch.float64)))
         return draft
+
+
+def untimed(rounds: list[Round]) -> list[Round]:
+    """Rounds without what may differ between a round and its repetition."""
+    return [replace(r, timings=None, overrides={}) for r in rounds]
 
 
 def filtered(logits: Sequence[float], settings: Settings) -> list[float]:

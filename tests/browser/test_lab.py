@@ -70,13 +70,16 @@ def test_the_first_notebook_runs_and_its_stepper_steps_and_forks(
     go_to_round(stepper, number)
     helpers.change_uniform(page, stepper, k, u)
     helpers.fork(stepper, 1, session.fork(number, Overrides(uniforms={f"accept:{k}": u})).run().trace())
-    stepper.scroll_into_view_if_needed()
-    helpers.keep(page, "lab-light")
+    expect(page.locator(".Toastify__toast")).to_have_count(0)  # no news, no update checks
+
+    for theme in ("dark", "light"):
+        page.get_by_role("menuitem", name="Settings", exact=True).click()
+        page.get_by_text("Theme", exact=True).hover()
+        page.get_by_text(f"JupyterLab {theme.title()}", exact=True).click()
+        expect(page.locator("[data-theme]").first).to_have_attribute("data-theme", theme)
+        stepper.scroll_into_view_if_needed()
+        helpers.keep(page, f"lab-{theme}")
+    page.keyboard.press("Control+b")  # without the file browser there is room for a notebook on a phone
     page.set_viewport_size(helpers.PHONE)
+    stepper.scroll_into_view_if_needed()
     helpers.keep(page, "lab-360")
-    page.set_viewport_size({"width": 1400, "height": 1000})
-    page.get_by_role("menuitem", name="Settings", exact=True).click()
-    page.get_by_role("menuitem", name="Theme", exact=True).hover()
-    page.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
-    expect(page.locator("[data-theme]").first).to_have_attribute("data-theme", "dark")
-    helpers.keep(page, "lab-dark")

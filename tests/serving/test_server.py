@@ -104,7 +104,7 @@ def test_page_and_lab_share_the_fast_websocket() -> None:
 
 def test_lab_asks_nobody_for_news() -> None:
     command = lab_command(Path("notebooks"), ["--port=9999"])
-    assert {"--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"} <= set(command)
+    assert {"--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"} <= set(command)
     assert command[-1] == "--port=9999"
 
 

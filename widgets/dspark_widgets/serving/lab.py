@@ -19,7 +19,7 @@ def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
         f"--ServerApp.root_dir={folder}",
         f"--ServerApp.kernel_websocket_connection_class={CONNECTION}",
         *KERNEL_OPTIONS,
-        "--LabApp.news_url=",
+        "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
         *extra,
