@@ -10,11 +10,10 @@ from torch import Tensor
 
 from dspark_kernels import inverse_cdf, softmax_filtered
 from dspark_lab.acceptance import Verdict, verify
-from dspark_lab.cache import RewindableCache
 from dspark_lab.drafters.base import Draft, Drafter
 from dspark_lab.errors import LabError
 from dspark_lab.settings import Overrides, Settings
-from dspark_lab.target import Target
+from dspark_lab.target import Target, TargetCache
 from dspark_lab.trace import Timings
 from dspark_lab.uniforms import RoundUniforms
 
@@ -25,7 +24,7 @@ class State:
     everything before it."""
 
     tokens: list[int]
-    cache: RewindableCache
+    cache: TargetCache
     drafter_state: object | None
 
 

@@ -8,11 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from torch.nn import functional as F
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
 from dspark_lab.cache import RewindableCache
 from dspark_lab.errors import LabError
+from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.trace import ModelInfo, Token
+
+TargetCache = PackedCache | RewindableCache
+"""What a target has computed of a sequence; both kinds have ``length``, ``rewind(length)`` and ``copy(length)``."""
 
 
 class Target:
@@ -22,15 +27,19 @@ class Target:
         model: in eval mode, on its device. Any architecture whose layers attend.
         tokenizer: the model's.
         info: name and revision, for traces.
+        packed: run the layers packed where they can be (see ``pack``); False keeps to transformers' own forward.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, info: ModelInfo) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, info: ModelInfo, *, packed: bool = True
+    ) -> None:
         self.model, self.tokenizer, self.info = model.eval(), tokenizer, info
         self.config = model.config.get_text_config()
         self._tapped: dict[int, Tensor] = {}
         self._hooked: set[int] = set()
         self._lock = threading.Lock()
         self._texts: dict[int, str] = {}
+        self._packed = pack(model) if packed else None
 
     @property
     def device(self) -> torch.device:
@@ -52,8 +61,8 @@ class Target:
         ids = configured if isinstance(configured, list) else [configured, self.tokenizer.eos_token_id]
         return frozenset(i for i in ids if i is not None)
 
-    def new_cache(self) -> RewindableCache:
-        return RewindableCache.for_config(self.config)
+    def new_cache(self) -> TargetCache:
+        return self._packed.new_cache() if self._packed else RewindableCache.for_config(self.config)
 
     def tap(self, layers: tuple[int, ...]) -> None:
         """Have ``forward`` keep the raw outputs of these layers (0-based). The last one is refused: drafters read raw
@@ -64,12 +73,12 @@ class Target:
                 raise LabError(
                     f"the drafter reads target layer {layer}, but layers 0 to {len(blocks) - 2} can be read."
                 )
-            if layer not in self._hooked:
+            if self._packed is None and layer not in self._hooked:
                 blocks[layer].register_forward_hook(self._keep(layer))
                 self._hooked.add(layer)
 
     def forward(
-        self, cache: RewindableCache, tokens: list[int], taps: tuple[int, ...] = (), *, logits: bool = True
+        self, cache: TargetCache, tokens: list[int], taps: tuple[int, ...] = (), *, logits: bool = True
     ) -> tuple[Tensor, Tensor | None]:
         """Run ``tokens`` after what is in ``cache``, which grows by them.
 
@@ -78,10 +87,23 @@ class Target:
             tapped layers' outputs side by side [n, taps * hidden], None without taps.
         """
         ids = torch.tensor([tokens], device=self.device)
+        if self._packed and isinstance(cache, PackedCache):
+            return self._packed_forward(self._packed, cache, ids[0], taps, logits)
         with self._lock, torch.inference_mode():
             out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=0 if logits else 1)
             tapped = torch.cat([self._tapped[layer][0] for layer in taps], dim=-1) if taps else None
         return out.logits[0], tapped
+
+    @torch.inference_mode()
+    def _packed_forward(
+        self, layers: PackedLayers, cache: PackedCache, ids: Tensor, taps: tuple[int, ...], logits: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        model: Any = self.model
+        x, tapped = layers.forward(F.embedding(ids, model.model.embed_tokens.weight), cache, taps, causal=True)
+        cache.length += len(ids)
+        norm = model.model.norm
+        x = F.rms_norm(x if logits else x[-1:], x.shape[1:], norm.weight, norm.variance_epsilon)
+        return F.linear(x, model.lm_head.weight), torch.cat(tapped, dim=-1) if taps else None
 
     def token(self, token_id: int) -> Token:
         """The id with its text."""
@@ -102,3 +124,26 @@ class Target:
             self._tapped[layer] = output[0] if isinstance(output, tuple) else output
 
         return hook
+
+
+def pack(model: PreTrainedModel) -> PackedLayers | None:
+    """The model's layers packed, where that is the same computation and pays: a plain Qwen3 on a CPU."""
+    c = model.config
+    plain = (
+        type(model) is Qwen3ForCausalLM
+        and model.device.type == "cpu"
+        and not c.attention_bias
+        and c.hidden_act == "silu"
+        and set(c.layer_types) == {"full_attention"}
+        and c.rope_parameters["rope_type"] in ("default", "linear", "llama3", "yarn")
+        and all(type(m) is not nn.Linear or m.bias is None for m in model.modules())
+        and type(model.model.layers[0].self_attn.q_proj) is nn.Linear
+    )
+    if not plain:
+        return None
+    positions = torch.arange(c.max_position_embeddings)[None]
+    with torch.inference_mode(False), torch.no_grad():
+        cos, sin = model.model.rotary_emb(model.lm_head.weight[:1], positions)
+        return PackedLayers(
+            model.model.layers, c.num_attention_heads, c.num_key_value_heads, c.head_dim, c.rms_norm_eps, cos[0], sin[0]
+        )

@@ -65,11 +65,9 @@ def test_after_any_rounds_the_caches_are_those_of_a_prompt_that_long(tiny_lab: L
     length = len(parent.state.tokens) - 1
     fresh = prefill(tiny_lab.target, tiny_lab.drafter, parent.state.tokens)
     assert parent.state.cache.length == parent.state.drafter_state.length == length
-    for ours, theirs in zip(parent.state.cache.layers, fresh.cache.layers, strict=True):
-        torch.testing.assert_close(ours.keys, theirs.keys, atol=1e-3, rtol=1e-3)
-        torch.testing.assert_close(ours.values, theirs.values, atol=1e-3, rtol=1e-3)
-    ours, theirs = (state.drafter_state.buffer[..., :length, :] for state in (parent.state, fresh))
-    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+    for ours, theirs in ((parent.state.cache, fresh.cache), (parent.state.drafter_state, fresh.drafter_state)):
+        kept = (cache.buffer[..., :length, :] for cache in (ours, theirs))
+        torch.testing.assert_close(*kept, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("gamma", range(9))

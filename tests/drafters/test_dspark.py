@@ -111,14 +111,17 @@ def test_committing_in_pieces_equals_committing_at_once(tiny_lab: Lab, sizes: tu
 def test_growing_beyond_the_buffer_keeps_the_context(tiny_lab: Lab) -> None:
     features = taps(tiny_lab, PROMPT).repeat(6, 1)[:230]
     state = tiny_lab.drafter.new_state()
-    room = state.buffer.shape[4]
+    room = state.buffer.shape[3]
     for place in range(0, 230, 10):
         tiny_lab.drafter.commit(state, [0] * 10, features[place : place + 10])
         before = state.buffer[..., :place, :].clone()
         propose(tiny_lab, state)
         assert state.buffer[..., :place, :].equal(before)
     tiny_lab.drafter.commit(state, [0] * 22, features[:22])
-    assert state.buffer.shape[4] > room and state.length == 252
+    before = state.buffer[..., :252, :].clone()
+    propose(tiny_lab, state)
+    assert state.buffer.shape[3] > room and state.length == 252
+    assert state.buffer[..., :252, :].equal(before)
 
 
 def test_a_blocks_own_keys_never_become_context(tiny_lab: Lab) -> None:

@@ -1,0 +1,151 @@
+"""Qwen3-style decoder layers for few tokens at a time, where calls cost more than arithmetic.
+
+One matrix a layer for queries, keys and values, one for gate and up; the query heads that share a key head go through
+attention as one. The results are those of the layers' own ``forward`` up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+GROWTH = 256
+
+
+@dataclass
+class PackedCache:
+    """Keys and values [layers, 2, kv heads, room, head_dim], the first ``length`` positions in use.
+
+    Room grows in steps: appending copies only what is new, rewinding copies nothing.
+    """
+
+    buffer: Tensor
+    length: int = 0
+
+    def reserve(self, length: int) -> None:
+        """Make room for ``length`` positions."""
+        room = self.buffer.shape[3]
+        if length > room:
+            grown = self.buffer.new_zeros(
+                (*self.buffer.shape[:3], 2 * -(-length // GROWTH) * GROWTH, self.buffer.shape[4])
+            )
+            grown[:, :, :, : self.length] = self.buffer[:, :, :, : self.length]
+            self.buffer = grown
+
+    def rewind(self, length: int) -> None:
+        """Keep the first ``length`` positions."""
+        self.length = length
+
+    def copy(self, length: int) -> PackedCache:
+        """A cache of its own with the first ``length`` positions."""
+        return PackedCache(self.buffer.clone(), length)
+
+
+@dataclass
+class _Weights:
+    input_norm: Tensor
+    qkv: Tensor
+    qk_scale: Tensor
+    output: Tensor
+    mlp_norm: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+class PackedLayers:
+    """A stack of layers named as transformers' Qwen3 names them (``self_attn.q_proj`` and so on), without biases.
+
+    The layers go on working: their matrices become views of the packed ones, so that nothing is held twice.
+
+    Args:
+        layers: first to last. heads, kv_heads, head_dim: of each. eps: of every RMSNorm.
+        cos, sin: rotary tables [positions, head_dim].
+    """
+
+    def __init__(
+        self, layers: Iterable[Any], heads: int, kv_heads: int, head_dim: int, eps: float, cos: Tensor, sin: Tensor
+    ) -> None:
+        self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
+        self._eps = torch.tensor(eps, device=cos.device, dtype=cos.dtype)
+        self._weights = [self._pack(layer) for layer in layers]
+        self._cos, self._sin = cos, torch.cat([-sin[:, : head_dim // 2], sin[:, head_dim // 2 :]], dim=1)
+
+    def new_cache(self) -> PackedCache:
+        shape = (len(self._weights), 2, self.kv_heads, GROWTH, self.head_dim)
+        return PackedCache(torch.zeros(shape, device=self._cos.device, dtype=self._cos.dtype))
+
+    def forward(
+        self, x: Tensor, cache: PackedCache, taps: tuple[int, ...] = (), *, causal: bool
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run ``x`` [n, hidden] at the positions after the cache's, whose keys and values are written there; the
+        cache's length stays, so that the caller decides what is kept.
+
+        Returns:
+            the last layer's raw output [n, hidden], and the raw outputs of the layers in ``taps``.
+        """
+        n, start = len(x), cache.length
+        end = start + n
+        cache.reserve(end)
+        cos, sin = self._cos[start:end, None], self._sin[start:end, None]
+        groups, half = self.heads // self.kv_heads, self.head_dim // 2
+        mask = self._mask(x, start, end).repeat(groups, 1) if causal and n > 1 else None
+        split, last = self.heads, self.heads + self.kv_heads
+        tapped = {}
+        for i, w in enumerate(self._weights):
+            qkv = F.linear(self._normalise(x, w.input_norm), w.qkv).view(n, -1, self.head_dim)
+            qk = self._normalise(qkv[:, :last], w.qk_scale)
+            qk = torch.addcmul(qk * cos, qk.roll(half, -1), sin)
+            stored = cache.buffer[i, :, :, :end]
+            stored[0, :, start:] = qk[:, split:].transpose(0, 1)
+            stored[1, :, start:] = qkv[:, last:].transpose(0, 1)
+            q = (
+                qk[:, :split]
+                .view(n, self.kv_heads, groups, -1)
+                .permute(1, 2, 0, 3)
+                .reshape(1, self.kv_heads, groups * n, -1)
+            )
+            out = F.scaled_dot_product_attention(q, stored[:1], stored[1:], attn_mask=mask)
+            out = out.view(self.kv_heads, groups, n, -1).permute(2, 0, 1, 3).reshape(n, -1)
+            x = torch.addmm(x, out, w.output)
+            gate, up = F.linear(self._normalise(x, w.mlp_norm), w.gate_up).chunk(2, dim=-1)
+            x = torch.addmm(x, F.silu(gate) * up, w.down)
+            if i in taps:
+                tapped[i] = x
+        return x, [tapped[layer] for layer in taps]
+
+    def rotate_keys(self, keys: Tensor, start: int) -> Tensor:
+        """Rotary embedding of ``keys`` [..., n, head_dim] at the positions from ``start`` on."""
+        end = start + keys.shape[-2]
+        return torch.addcmul(keys * self._cos[start:end], keys.roll(self.head_dim // 2, -1), self._sin[start:end])
+
+    def _normalise(self, x: Tensor, weight: Tensor) -> Tensor:
+        """RMSNorm over the last dimension, in fewer and smaller steps than ``F.rms_norm`` takes on a CPU."""
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return x.mul(torch.addcmul(self._eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()).mul_(weight)
+
+    @staticmethod
+    def _mask(x: Tensor, start: int, end: int) -> Tensor:
+        return torch.full((len(x), end), -torch.inf, device=x.device, dtype=x.dtype).triu_(start + 1)
+
+    def _pack(self, layer: Any) -> _Weights:
+        a, m = layer.self_attn, layer.mlp
+        qkv, gate_up = _fuse(a.q_proj, a.k_proj, a.v_proj), _fuse(m.gate_proj, m.up_proj)
+        scale = torch.cat([a.q_norm.weight.expand(self.heads, -1), a.k_norm.weight.expand(self.kv_heads, -1)])
+        return _Weights(
+            layer.input_layernorm.weight, qkv, scale, a.o_proj.weight.t(),
+            layer.post_attention_layernorm.weight, gate_up, m.down_proj.weight.t(),
+        )  # fmt: skip
+
+
+@torch.no_grad()
+def _fuse(*linears: Any) -> Tensor:
+    """The matrices below one another; each linear's weight becomes a view of its part."""
+    fused = torch.cat([linear.weight for linear in linears])
+    for linear, part in zip(linears, fused.split([len(linear.weight) for linear in linears]), strict=True):
+        linear.weight.data = part
+    return fused
