@@ -145,6 +145,8 @@ def test_forks_of_a_uniform_and_of_a_token_equal_pythons(ready: Page, pocket_lab
     helpers.fork(ready, 1, by_uniform.trace())
     assert by_uniform.tokens != session.tokens
     expect(ready.get_by_test_id("diff-cause")).to_contain_text("You set")
+    texts = ready.get_by_test_id("diff").locator("dd").all()
+    assert len({text.bounding_box()["x"] for text in texts}) == 1, "the two texts do not stand under each other"
     helpers.screenshot(ready, "voila-fork")
 
     ready.get_by_test_id("branch-0").click()
