@@ -38,7 +38,7 @@ class Target:
         self._tapped: dict[int, Tensor] = {}
         self._hooked: set[int] = set()
         self._lock = threading.Lock()
-        self._texts: dict[int, str] = {}
+        self._tokens: dict[int, Token] = {}
         self._packed = pack(model) if packed else None
 
     @property
@@ -107,9 +107,11 @@ class Target:
 
     def token(self, token_id: int) -> Token:
         """The id with its text."""
-        if token_id not in self._texts:
-            self._texts[token_id] = self.tokenizer.decode([token_id], skip_special_tokens=False)
-        return Token(token_id, self._texts[token_id])
+        known = self._tokens.get(token_id)
+        if known is None:
+            text = self.tokenizer.decode([token_id], skip_special_tokens=False)
+            known = self._tokens[token_id] = Token(token_id, text)
+        return known
 
     def text(self, tokens: list[int]) -> str:
         """The text of an answer, without special tokens."""

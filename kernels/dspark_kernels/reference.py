@@ -40,7 +40,8 @@ def inverse_cdf(probabilities: Tensor, uniform: float) -> tuple[int, float, floa
     token = int(torch.searchsorted(cdf, uniform * float(cdf[-1]), right=True))
     if token >= len(cdf):  # uniform so near 1 that its product with the sum rounded up to the sum
         token = int(probabilities.nonzero()[-1])
-    return token, float(cdf[token - 1]) if token else 0.0, float(cdf[token])
+    low, high = cdf[max(token - 1, 0) : token + 1].tolist() if token else (0.0, float(cdf[0]))
+    return token, low, high
 
 
 def residual(p_t: Tensor, p_d: Tensor) -> Tensor:
