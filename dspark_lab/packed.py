@@ -81,12 +81,12 @@ class PackedLayers:
 
     def forward(
         self, x: Tensor, cache: PackedCache, taps: tuple[int, ...] = (), *, causal: bool
-    ) -> tuple[Tensor, list[Tensor]]:
+    ) -> tuple[Tensor, dict[int, Tensor]]:
         """Run ``x`` [n, hidden] at the positions after the cache's, whose keys and values are written there; the
         cache's length stays, so that the caller decides what is kept.
 
         Returns:
-            the last layer's raw output [n, hidden], and the raw outputs of the layers in ``taps``.
+            the last layer's raw output [n, hidden], and the raw outputs of the layers in ``taps``, by layer.
         """
         n, start = len(x), cache.length
         end = start + n
@@ -116,7 +116,7 @@ class PackedLayers:
             x = torch.addmm(x, F.silu(gate) * up, w.down)
             if i in taps:
                 tapped[i] = x
-        return x, [tapped[layer] for layer in taps]
+        return x, tapped
 
     def rotate_keys(self, keys: Tensor, start: int) -> Tensor:
         """Rotary embedding of ``keys`` [..., n, head_dim] at the positions from ``start`` on."""

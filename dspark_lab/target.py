@@ -16,6 +16,9 @@ from dspark_lab.errors import LabError
 from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.trace import ModelInfo, Token
 
+FINAL = -1
+"""The tap of what the LM head reads: the last layer's output, normalised."""
+
 TargetCache = PackedCache | RewindableCache
 """What a target has computed of a sequence; both kinds have ``length``, ``rewind(length)`` and ``copy(length)``."""
 
@@ -65,16 +68,19 @@ class Target:
         return self._packed.new_cache() if self._packed else RewindableCache.for_config(self.config)
 
     def tap(self, layers: tuple[int, ...]) -> None:
-        """Have ``forward`` keep the raw outputs of these layers (0-based). The last one is refused: drafters read raw
-        outputs, and transformers hands out the last only normalised."""
+        """Have ``forward`` keep the raw outputs of these layers (0-based), or FINAL. The last layer is refused: drafters
+        that read layers read raw outputs, and transformers hands out the last only normalised."""
         blocks = self._blocks()
         for layer in layers:
-            if not 0 <= layer < len(blocks) - 1:
+            if layer != FINAL and not 0 <= layer < len(blocks) - 1:
                 raise LabError(
                     f"the drafter reads target layer {layer}, but layers 0 to {len(blocks) - 2} can be read."
                 )
             if self._packed is None and layer not in self._hooked:
-                blocks[layer].register_forward_hook(self._keep(layer))
+                if layer == FINAL:
+                    self.model.get_output_embeddings().register_forward_pre_hook(self._keep_input)
+                else:
+                    blocks[layer].register_forward_hook(self._keep(layer))
                 self._hooked.add(layer)
 
     def forward(
@@ -90,9 +96,10 @@ class Target:
         if self._packed and isinstance(cache, PackedCache):
             return self._packed_forward(self._packed, cache, ids[0], taps, logits)
         with self._lock, torch.inference_mode():
-            out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=0 if logits else 1)
+            keep = 0 if logits or FINAL in taps else 1
+            out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=keep)
             tapped = torch.cat([self._tapped[layer][0] for layer in taps], dim=-1) if taps else None
-        return out.logits[0], tapped
+        return out.logits[0] if logits else out.logits[0, -1:], tapped
 
     @torch.inference_mode()
     def _packed_forward(
@@ -102,8 +109,10 @@ class Target:
         x, tapped = layers.forward(F.embedding(ids, model.model.embed_tokens.weight), cache, taps, causal=True)
         cache.length += len(ids)
         norm = model.model.norm
-        x = F.rms_norm(x if logits else x[-1:], x.shape[1:], norm.weight, norm.variance_epsilon)
-        return F.linear(x, model.lm_head.weight), torch.cat(tapped, dim=-1) if taps else None
+        x = x if logits or FINAL in taps else x[-1:]
+        x = tapped[FINAL] = F.rms_norm(x, x.shape[1:], norm.weight, norm.variance_epsilon)
+        states = torch.cat([tapped[layer] for layer in taps], dim=-1) if taps else None
+        return F.linear(x if logits else x[-1:], model.lm_head.weight), states
 
     def token(self, token_id: int) -> Token:
         """The id with its text."""
@@ -126,6 +135,9 @@ class Target:
             self._tapped[layer] = output[0] if isinstance(output, tuple) else output
 
         return hook
+
+    def _keep_input(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._tapped[FINAL] = inputs[0]
 
 
 def pack(model: PreTrainedModel) -> PackedLayers | None:

@@ -169,7 +169,7 @@ class Round:
 @dataclass(frozen=True)
 class ModelInfo:
     """A model of the session: name, kind ("target", or the drafter's kind such as "dspark"), revision (first 12 hex
-    digits of the weights' SHA-256), parameter count, and for a drafter its block size and number of target layers read."""
+    digits of the weights' SHA-256, "" without weights), parameter count, and for a drafter its block size."""
 
     name: str
     kind: str

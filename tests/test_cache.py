@@ -9,7 +9,7 @@ from transformers import Qwen3Config
 from dspark_lab import LabError
 from dspark_lab.cache import GROWTH, RewindableCache, RewindableLayer
 from dspark_lab.loading import Lab
-from dspark_lab.target import Target, TargetCache, pack
+from dspark_lab.target import FINAL, Target, TargetCache, pack
 
 TEXT = list(range(10, 50))
 OTHER = [7, 8, 9, 7, 8]
@@ -155,14 +155,26 @@ def test_sliding_layers_can_be_rewound() -> None:
 
 
 def test_the_last_layer_cannot_be_tapped(target: Target) -> None:
-    for layer in (3, 4, -1):
+    for layer in (3, 4, -2):
         with pytest.raises(LabError, match=rf"target layer {layer}, but layers 0 to 2 can be read"):
             target.tap((layer,))
 
 
-def test_taps_are_the_layers_raw_outputs(target: Target) -> None:
-    target.tap((0, 2))
-    _, tapped = target.forward(target.new_cache(), TEXT, (0, 2))
+def test_taps_without_logits_reach_every_token(target: Target) -> None:
+    for taps in ((0,), (FINAL,), (0, FINAL)):
+        target.tap(taps)
+        whole, expected = target.forward(target.new_cache(), TEXT, taps)
+        last, tapped = target.forward(target.new_cache(), TEXT, taps, logits=False)
+        torch.testing.assert_close(tapped, expected)
+        torch.testing.assert_close(last, whole[-1:])
+
+
+def test_taps_are_the_layers_raw_outputs_and_the_heads_input(target: Target) -> None:
+    taps = (2, FINAL, 0)
+    target.tap(taps)
+    _, tapped = target.forward(target.new_cache(), TEXT, taps)
     with torch.inference_mode():
         states = target.model(torch.tensor([TEXT]), output_hidden_states=True, use_cache=False).hidden_states
-    torch.testing.assert_close(tapped, torch.cat([states[1][0], states[3][0]], dim=-1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        tapped, torch.cat([states[3][0], states[4][0], states[1][0]], dim=-1), atol=1e-4, rtol=1e-4
+    )

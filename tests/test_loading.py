@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dspark_lab import LabError, Settings, load
-from dspark_lab.loading import Lab, revision, weight_files
+from dspark_lab.checkpoints import revision, weight_files
+from dspark_lab.loading import Lab
 
 
 @pytest.fixture(autouse=True)
@@ -177,12 +178,31 @@ def test_rank_0_is_dflash(pair: Path) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [Path("/no/such/folder"), "/no/such/folder", "./nowhere", "~/no-such-folder-here", "nowhere", "a/b/c", ""],
+    [
+        Path("/no/such/folder"),
+        "/no/such/folder",
+        "./nowhere",
+        "~/no-such-folder-here",
+        "nowhere",
+        "a/b/c",
+        "a" * 300,
+        "~nobody-by-this-name/x",
+    ],
 )
 def test_what_is_no_folder_and_no_hub_id_is_said_to_be_neither(source: str | Path, unplugged: list[Any]) -> None:
     with pytest.raises(LabError, match="is no folder, and no hub id of the form owner/name either"):
-        load(source or Path("absent"), device="cpu")
+        load(source, device="cpu")
     assert unplugged == []
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", 5, b"here"])
+def test_what_names_nothing_is_refused_rather_than_taken_for_the_pocket_pair(nothing: Any) -> None:
+    for models in ({"target": nothing}, {"drafter": nothing}):
+        what = next(iter(models))
+        with pytest.raises(LabError, match=rf"the {what} is .*, but must name a folder or a hub id.*leave it out"):
+            load(**models, device="cpu")
+    with pytest.raises(LabError, match="device '' cannot be used"):
+        load(device="")
 
 
 def test_a_hub_id_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -120,7 +120,8 @@ def pocket() -> Iterator[Check]:
     try:
         from transformers.utils.logging import disable_progress_bar
 
-        from dspark_lab.loading import POCKET, load, revision, weight_files
+        from dspark_lab.checkpoints import POCKET, revision, weight_files
+        from dspark_lab.loading import load
         from dspark_lab.settings import Settings
 
         disable_progress_bar()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,9 +28,9 @@ def _group() -> None:
 
 @training.command("pocket")
 def train_pocket(
-    out: Annotated[Path, typer.Option(help="Folder for the finished pair.")] = RUNS,
+    out: Annotated[Path, options.folder_option("Folder for the finished pair.")] = RUNS,
     work: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints and logs.", show_default="work/ in the --out folder")
+        Path | None, options.folder_option("Folder for checkpoints and logs.", "work/ in the --out folder")
     ] = None,
     seed: Annotated[int, options.whole_option("Another seed makes another pair.")] = 0,
     threads: Annotated[int | None, options.whole_option("CPU threads to compute with.", "as torch chooses")] = None,
@@ -61,7 +62,7 @@ def train_pocket(
 @evaluating.command("pocket")
 def eval_pocket(
     folder: Annotated[
-        Path | None, typer.Option(help="A pair: target/ and dspark/.", show_default="the pair that ships with the lab")
+        Path | None, options.folder_option("A pair: target/ and dspark/.", "the pair that ships with the lab")
     ] = None,
     prompts: Annotated[int | None, options.whole_option("Prompts of each domain.", "as the evaluation chooses")] = None,
     json: options.JsonFile = None,
@@ -71,7 +72,7 @@ def eval_pocket(
         raise LabError(f"--prompts is {prompts}, but must be at least 1: leave it out for the full evaluation.")
     options.check_outputs(json=json)
     if folder is None:
-        from dspark_lab.loading import POCKET
+        from dspark_lab.checkpoints import POCKET
 
         folder = POCKET
     missing = next((name for name in ("target", "dspark") if not (folder / name).is_dir()), None)
@@ -88,5 +89,6 @@ def _evaluate(folder: Path, **arguments: Any) -> None:
 def _make(option: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise LabError(f"{option} {folder} cannot be made: {error.strerror}. Choose another folder.") from error
+        raise LabError(f"{option} {folder} cannot be written: {error.strerror}. Choose another folder.") from error

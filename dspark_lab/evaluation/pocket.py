@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from dspark_lab.loading import POCKET, Lab, load
+from dspark_lab.checkpoints import POCKET
+from dspark_lab.loading import Lab, load
 from dspark_lab.records import write_atomically
 from dspark_lab.settings import Settings
 from dspark_lab.training.corpus import DOMAINS, Example, examples, final_number

@@ -1,0 +1,120 @@
+"""Reading model folders: where they are, whether they are whole, what they hold. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from dspark_lab.errors import LabError
+
+POCKET = Path(__file__).parent / "pocket"
+"""The models that ship with the lab: ``target/`` and a folder for each kind of drafter that has weights."""
+
+
+def resolve(source: str | Path, what: str) -> Path:
+    """The folder of a model: a local one as it is, a hub id downloaded to the Hugging Face cache."""
+    if not isinstance(source, (str, Path)) or not str(source).strip():
+        raise LabError(
+            f"the {what} is {source!r}, but must name a folder or a hub id of the form owner/name; "
+            f"leave it out for the pocket pair."
+        )
+    folder = Path(os.path.expanduser(source))
+    if os.path.isdir(folder):
+        return folder
+    local = isinstance(source, Path) or source.startswith((".", "/", "~")) or os.path.isdir(folder.parent)
+    if local or str(source).count("/") != 1:
+        raise LabError(f"the {what} {source} is no folder, and no hub id of the form owner/name either.")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(str(source), allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"])
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise LabError(
+            f"the {what} {source!r} is not in the local cache and could not be downloaded: {error}"
+        ) from error
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a folder, each checked to be whole. Raises LabError naming what is missing or truncated."""
+    index = folder / "model.safetensors.index.json"
+    names = {"model.safetensors"}
+    if index.exists():
+        try:
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LabError(f"the list of weight files {index} is damaged ({error}): {remedy(folder)}.") from error
+    files = [folder / name for name in sorted(names)]
+    for file in files:
+        if not file.is_file():
+            pickled = " (there are pickled weights, which this lab does not read)" if list(folder.glob("*.bin")) else ""
+            raise LabError(f"the weight file {file} is missing{pickled}: {remedy(folder)}.")
+        try:
+            with safe_open(file, "pt"):
+                pass
+        except SafetensorError as error:
+            raise LabError(
+                f"the weight file {file} ({file.stat().st_size:,} bytes) is truncated or damaged ({error}): {remedy(folder)}."
+            ) from error
+    return files
+
+
+def revision(files: list[Path]) -> str:
+    """First 12 hex digits of the SHA-256 of the weights; of files over 256 MB only the first 16 MB and the size."""
+    digest = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            digest.update(stream.read() if size <= 2**28 else stream.read(2**24) + str(size).encode())
+    return digest.hexdigest()[:12]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The parsed ``config.json`` of a model folder. Raises LabError where there is none or it is no JSON object."""
+    file = folder / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LabError(f"the drafter's {file} cannot be read: {error}.") from error
+    if not isinstance(config, dict):
+        raise LabError(f"{file} is not a JSON object: it is no drafter's.")
+    return config
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a model folder, by name."""
+    return {name: tensor for file in weight_files(folder) for name, tensor in load_file(file).items()}
+
+
+def fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
+    """Load ``tensors`` into ``model``. Raises LabError where some are missing or of another shape."""
+    missing = sorted(set(model.state_dict()) - set(tensors))
+    if missing:
+        raise LabError(f"the drafter in {folder} lacks {missing[0]!r} ({len(missing)} tensors in all): get it again.")
+    try:
+        model.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise LabError(f"the drafter in {folder} does not fit its own config.json: {error}") from error
+
+
+def match(what: str, drafter: int, target: int, folder: Path) -> None:
+    if drafter != target:
+        raise LabError(
+            f"the drafter in {folder} was made for another target: its {what} is {drafter:,}, the target's {target:,}. "
+            f"Choose the drafter that was trained for this target."
+        )
+
+
+def remedy(folder: Path) -> str:
+    if POCKET in folder.parents:
+        return "install the lab again (pip install --force-reinstall), or restore the file with git checkout"
+    return "download the model again"

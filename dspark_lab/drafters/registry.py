@@ -1,0 +1,65 @@
+"""Every kind of drafter: what it is called, what it costs, which file implements it, which checkpoints are its own.
+
+An implementation is a module of this package with ``load(folder, config, target, info) -> Drafter``, which reads a
+checkpoint whose parsed ``config.json`` is ``config``, or, where a kind needs no weights, ``make(target) -> Drafter``.
+Both raise LabError where the target does not suit.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dspark_lab.errors import LabError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of drafter.
+
+    Attributes:
+        name: what ``load(drafter=...)`` and the command line call it, and its folder among the pocket models.
+        module: its implementation, a module of ``dspark_lab.drafters``.
+        title, summary: for tables: its name as papers write it, and how it drafts in a few words.
+        passes: forward passes that a block of gamma tokens costs.
+        weights: it is trained, and needs a checkpoint.
+    """
+
+    name: str
+    module: str
+    title: str
+    summary: str
+    passes: str
+    weights: bool = True
+
+    def implementation(self) -> Any:
+        return importlib.import_module(f"dspark_lab.drafters.{self.module}")
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "dspark", "dspark", "DSpark", "parallel backbone, then a Markov head token by token", "1 + gamma head steps"
+        ),
+        Kind("dflash", "dspark", "DFlash", "parallel backbone alone", "1"),
+    )
+}
+"""By name; the order is that of tables."""
+
+ARCHITECTURES = {"Qwen3DSparkModel": "dspark"}
+"""Which implementation reads a checkpoint, by the first of its ``architectures``."""
+
+
+def implementation_for(config: Mapping[str, Any], folder: Path) -> Any:
+    """The module that reads the checkpoint in ``folder``. Raises LabError for one that none reads."""
+    names = config.get("architectures")
+    name = names[0] if isinstance(names, list) and len(names) == 1 else None
+    if name not in ARCHITECTURES:
+        raise LabError(
+            f"{folder / 'config.json'}: the drafter's architecture is {names}; this lab reads {', '.join(ARCHITECTURES)}."
+        )
+    return importlib.import_module(f"dspark_lab.drafters.{ARCHITECTURES[name]}")
