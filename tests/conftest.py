@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,8 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from dspark_lab import load
 from dspark_lab.loading import Lab
 from dspark_lab.training.batches import mixed_examples
-from dspark_lab.training.drafter import drafter_config, new_drafter
+from dspark_lab.training.drafter import new_model
+from dspark_lab.training.kinds import Options
 from dspark_lab.training.pocket import save_drafter, save_target
 from dspark_lab.training.tokenizer import train_tokenizer
 
@@ -46,8 +46,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             initializer_range=0.2,
         )
     ).eval()
-    config = drafter_config(target, tokenizer.mask_token_id, layers=2, block_size=5, rank=8)
-    drafter = new_drafter(target, replace(config, target_layer_ids=(0, 1, 2)))
+    drafter = new_model(target, Options("dspark", tokenizer.mask_token_id, block_size=5, rank=8, taps=(0, 1, 2)))
     for name, p in drafter.named_parameters():
         if p.requires_grad and p.ndim > 1:
             torch.nn.init.normal_(p, std=0.4 if "markov" in name else 0.2)

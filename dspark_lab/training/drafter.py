@@ -7,42 +7,44 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import Qwen3ForCausalLM
+from transformers import PreTrainedModel
 
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.training.batches import Batch
+from dspark_lab.training.kinds import Options
 from dspark_lab.training.losses import LossWeights, draft_losses
 
 
-def drafter_config(
-    target: Qwen3ForCausalLM, mask_token_id: int, *, layers: int = 2, block_size: int = 7, rank: int = 64
-) -> DSparkConfig:
-    """A drafter shaped like its target, reading three of its layers: an early, a middle and a late one."""
-    c = target.config
+def new_config(target: PreTrainedModel, options: Options) -> DSparkConfig:
+    """A drafter shaped like its target."""
+    c = target.config.get_text_config()
     depth = c.num_hidden_layers
+    rank = 0 if options.kind == "dflash" else options.rank
     return DSparkConfig(
         vocab_size=c.vocab_size,
         hidden_size=c.hidden_size,
         intermediate_size=c.intermediate_size,
-        num_hidden_layers=layers,
+        num_hidden_layers=options.layers,
         num_attention_heads=c.num_attention_heads,
         num_key_value_heads=c.num_key_value_heads,
         head_dim=c.head_dim,
         max_position_embeddings=c.max_position_embeddings,
         num_target_layers=depth,
-        target_layer_ids=(1, depth // 2, depth - 2),
-        block_size=block_size,
-        mask_token_id=mask_token_id,
+        target_layer_ids=options.taps or (1, depth // 2, depth - 2),
+        block_size=options.block_size,
+        mask_token_id=options.mask_token_id,
         markov_rank=rank,
-        enable_confidence_head=True,
+        markov_head_type=options.head,
+        enable_confidence_head=options.kind == "dspark",
         confidence_head_with_markov=rank > 0,
         rms_norm_eps=c.rms_norm_eps,
+        num_anchors=options.anchors,
     )
 
 
-def new_drafter(target: Qwen3ForCausalLM, config: DSparkConfig) -> DSparkModel:
+def new_model(target: PreTrainedModel, options: Options) -> DSparkModel:
     """Random weights, but the target's embedding and LM head; the Markov head starts as zero bias."""
-    model = DSparkModel(config)
+    model = DSparkModel(new_config(target, options))
     for name, p in model.named_parameters():
         if p.requires_grad and p.ndim > 1:
             torch.nn.init.normal_(p, std=0.02)
@@ -66,19 +68,23 @@ def sample_anchors(answer: Tensor, count: int, generator: torch.Generator) -> tu
 def block_mask(anchors: Tensor, length: int, block: int) -> Tensor:
     """True where a block position may look [B, 1, A*block, length + A*block]: context before its anchor, own block."""
     count = anchors.shape[1]
-    context = torch.arange(length) < anchors[..., None]  # [B, A, L]
-    own = torch.eye(count, dtype=torch.bool).repeat_interleave(block, 0).repeat_interleave(block, 1)
+    context = torch.arange(length, device=anchors.device) < anchors[..., None]  # [B, A, L]
+    own = (
+        torch.eye(count, dtype=torch.bool, device=anchors.device)
+        .repeat_interleave(block, 0)
+        .repeat_interleave(block, 1)
+    )
     context = context.repeat_interleave(block, 1)
     return torch.cat([context, own.expand(len(anchors), -1, -1)], dim=-1).unsqueeze(1)
 
 
-class BlockLoss:
+class Objective:
     """``loss_of`` for ``loop.train``: draft blocks at random anchors against the target's distributions."""
 
     def __init__(
         self,
         model: DSparkModel,
-        target: Qwen3ForCausalLM,
+        target: PreTrainedModel,
         batches: Callable[[int], Batch],
         weights: LossWeights | None = None,
         seed: int = 0,
@@ -87,12 +93,16 @@ class BlockLoss:
         self.weights = weights or LossWeights()
 
     def __call__(self, step: int) -> dict[str, Tensor]:
-        batch, c = self.batches(step), self.model.config
+        c, device = self.model.config, self.model.fc.weight.device
+        batch = self.batches(step)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        anchors, kept = (t.to(device) for t in sample_anchors(batch.answer, c.num_anchors, generator))
+        batch = Batch(batch.ids.to(device), batch.answer.to(device))
         g, length = c.block_size, batch.ids.shape[1]
         taps, target_logits = self._target_states(batch.ids)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        anchors, kept = sample_anchors(batch.answer, c.num_anchors, generator)
-        places = anchors[..., None] + torch.arange(g)  # [B, A, g] sequence positions of the block's slots
+        places = anchors[..., None] + torch.arange(
+            g, device=device
+        )  # [B, A, g] sequence positions of the block's slots
         labels_at = (places + 1).clamp(max=length - 1)
         valid = (
             (batch.answer.gather(1, labels_at.flatten(1)).view_as(places) & (places + 1 < length)).cumprod(-1).bool()
@@ -101,7 +111,7 @@ class BlockLoss:
         previous = batch.ids.gather(1, places.clamp(max=length - 1).flatten(1))  # [B, A*g]
         inputs = torch.full_like(places, c.mask_token_id)
         inputs[..., 0] = batch.ids.gather(1, anchors)
-        context = self.model.context(taps, torch.arange(length).expand(len(batch.ids), -1))
+        context = self.model.context(taps, torch.arange(length, device=device).expand(len(batch.ids), -1))
         mask = block_mask(anchors, length, g)
         hidden = self.model.block(inputs.flatten(1), places.flatten(1), context, mask)  # [B, A*g, H]
         logits = self.model.lm_head(hidden)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 Losses = dict[str, Tensor]
+Numbers = dict[str, float | list[float]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def train(
     *,
     save_every: int = 100,
     label: str = "training",
-) -> Iterator[tuple[int, dict[str, float]]]:
+) -> Iterator[tuple[int, Numbers]]:
     """Train ``model`` in place, yielding (steps done, losses) after every step.
 
     ``loss_of(step)`` returns named losses, of which "loss" is minimised. It must be a pure function of step and
@@ -71,9 +72,10 @@ def train(
             nn.utils.clip_grad_norm_([*matrices, *vectors], schedule.clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            numbers = {name: float(value.detach()) for name, value in losses.items()}
+            numbers: Numbers = {name: value.detach().tolist() for name, value in losses.items()}
             bar.update()
-            bar.set_postfix({name: f"{value:.3f}" for name, value in numbers.items()}, refresh=False)
+            shown = {name: f"{value:.3f}" for name, value in numbers.items() if isinstance(value, float)}
+            bar.set_postfix(shown, refresh=False)
             if (step + 1) % save_every == 0 or step + 1 == schedule.steps:
                 _save(model, optimizer, checkpoint, step + 1)
             yield step + 1, numbers

@@ -39,11 +39,12 @@ def draft_losses(
 
     Returns:
         "loss", its parts "ce", "tv" (L1 distance), "conf", and "tau": 1 + mean_N sum_k prod_{j<=k} alpha_j with
-        alpha = 1 - 0.5 * ||p_d - p_t||_1 (eq. 8), an estimate along true prefixes.
+        alpha = 1 - 0.5 * ||p_d - p_t||_1 (eq. 8), an estimate along true prefixes, and "alpha" [gamma], its mean per
+        position.
     """
     positions = torch.arange(labels.shape[1], device=labels.device)
     weight = torch.exp(-positions / w.decay) * valid
-    weight = weight / weight.sum()
+    weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # a batch may hold no answer at all
     ce = (
         F.cross_entropy(draft_logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(weight) * weight
     ).sum()
@@ -51,9 +52,11 @@ def draft_losses(
     distance = (p_d - p_t).abs().sum(-1)  # [N, gamma]
     tv = (distance * weight).sum()
     overlap = (1 - 0.5 * distance).detach()
-    conf = torch.zeros(())
+    conf = torch.zeros((), device=draft_logits.device)
     if confidence_logits is not None:
         bce = F.binary_cross_entropy_with_logits(confidence_logits, overlap, reduction="none")
         conf = (bce * weight).sum()
     tau = 1 + (overlap * valid).cumprod(-1).sum(-1).mean()
-    return {"loss": w.ce * ce + w.tv * tv + w.conf * conf, "ce": ce, "tv": tv, "conf": conf, "tau": tau}
+    alpha = (overlap * valid).sum(0) / valid.sum(0).clamp(min=1)
+    loss = w.ce * ce + w.tv * tv + w.conf * conf
+    return {"loss": loss, "ce": ce, "tv": tv, "conf": conf, "tau": tau, "alpha": alpha}

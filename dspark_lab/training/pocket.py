@@ -17,7 +17,8 @@ from dspark_lab.errors import LabError
 from dspark_lab.records import write_atomically
 from dspark_lab.training.answers import AnswerBatches, regenerate
 from dspark_lab.training.batches import SHARES_WITH_SUMS, CorpusBatches, mixed_examples
-from dspark_lab.training.drafter import BlockLoss, drafter_config, new_drafter
+from dspark_lab.training.drafter import Objective, new_model
+from dspark_lab.training.kinds import Options
 from dspark_lab.training.loop import Losses, Schedule, train
 from dspark_lab.training.target import next_token_loss, target_config
 from dspark_lab.training.tokenizer import train_tokenizer
@@ -92,12 +93,12 @@ def _train_drafter(
 ) -> None:
     rows = regenerate(target, tokenizer, recipe.answers, work / "answers", recipe.seed)
     torch.manual_seed(recipe.seed)
-    drafter = new_drafter(target, drafter_config(target, tokenizer.mask_token_id))
+    drafter = new_model(target, Options("dspark", tokenizer.mask_token_id))
     batches = AnswerBatches(rows, recipe.drafter_batch, tokenizer.pad_token_id, recipe.seed)
-    loss_of = BlockLoss(drafter, target, batches, seed=recipe.seed)
+    loss_of = Objective(drafter, target, batches, seed=recipe.seed)
     _run(drafter, loss_of, Schedule(recipe.drafter_steps, recipe.drafter_lr), work, "dspark")
     # One warm restart on batches not seen yet: the drafter goes on learning for long after the first cycle.
-    loss_of = BlockLoss(drafter, target, lambda step: batches(recipe.drafter_steps + step), seed=recipe.seed + 1)
+    loss_of = Objective(drafter, target, lambda step: batches(recipe.drafter_steps + step), seed=recipe.seed + 1)
     _run(drafter, loss_of, Schedule(recipe.drafter_restart_steps, recipe.drafter_lr), work, "dspark-restart")
     save_drafter(drafter, folder)
 

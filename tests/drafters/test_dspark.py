@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,8 @@ from dspark_lab.drafters.dspark import DSparkDrafter
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.loading import Lab
 from dspark_lab.training.batches import Batch
-from dspark_lab.training.drafter import BlockLoss, new_drafter
+from dspark_lab.training.drafter import Objective, new_model
+from dspark_lab.training.kinds import Options
 
 PROMPT = list(range(20, 60))
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}
@@ -167,8 +167,9 @@ def test_slot_k_is_trained_on_the_token_after_its_position(
 
     A drafter that by hand says exactly that token has loss 0 against a target that does too, and against none other.
     """
-    config: DSparkConfig = replace(tiny_lab.drafter.config, markov_rank=0, enable_confidence_head=False, num_anchors=6)
-    model = new_drafter(tiny_lab.target.model, config)
+    options = Options("dflash", mask_token_id=4, block_size=5, anchors=6)
+    model = new_model(tiny_lab.target.model, options)
+    config = model.config
     text = torch.arange(30, 54)[None]
     answer = torch.zeros(1, 24, dtype=torch.bool)
     answer[0, 10:] = True
@@ -186,7 +187,7 @@ def test_slot_k_is_trained_on_the_token_after_its_position(
 
     monkeypatch.setattr(model, "block", block)
     model.lm_head = Function(head)
-    losses = BlockLoss(model, OnePlaceOff(config.vocab_size, ahead), lambda step: Batch(text, answer))(0)
+    losses = Objective(model, OnePlaceOff(config.vocab_size, ahead), lambda step: Batch(text, answer))(0)
     assert asked[0].view(-1, 5).diff(dim=1).eq(1).all()
     assert float(losses["ce"]) == pytest.approx(0, abs=1e-6), "the labels are the following tokens"
     assert (float(losses["tv"]) < 1e-6) is right, "and the target's rows are those that predict them"

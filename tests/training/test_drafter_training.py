@@ -11,7 +11,8 @@ from torch import Tensor
 
 from dspark_lab.loading import Lab
 from dspark_lab.training.batches import Batch, answer_row, collate
-from dspark_lab.training.drafter import BlockLoss, block_mask, drafter_config, new_drafter, sample_anchors
+from dspark_lab.training.drafter import Objective, block_mask, new_model, sample_anchors
+from dspark_lab.training.kinds import Options
 from dspark_lab.training.losses import LossWeights, draft_losses
 
 ROWS = [answer_row(list(range(20, 30)), list(range(40, 62))), answer_row(list(range(30, 35)), [70, 71, 1])]
@@ -71,7 +72,21 @@ def test_what_is_past_the_answer_counts_nowhere() -> None:
     other = draft + noise[..., None] * torch.randn(6, generator=generator())
     changed = draft_losses(other, confidence + noise, target, labels, valid, LossWeights())
     for name, value in draft_losses(draft, confidence, target, labels, valid, LossWeights()).items():
-        assert float(changed[name]) == pytest.approx(float(value), rel=1e-6), name
+        torch.testing.assert_close(changed[name], value, msg=name)
+
+
+def test_a_batch_without_answers_gives_zeros_not_nans() -> None:
+    draft, confidence, target, labels, valid = random_losses_input()
+    losses = draft_losses(draft, confidence, target, labels, valid & False, LossWeights())
+    assert float(losses["loss"]) == 0 and float(losses["tau"]) == 1
+
+
+def test_alpha_is_each_positions_mean_acceptance() -> None:
+    draft, confidence, target, labels, valid = random_losses_input()
+    alpha = draft_losses(draft, confidence, target, labels, valid, LossWeights())["alpha"]
+    for k in range(4):
+        overlaps = [sum(map(min, softmax(draft[n, k]), softmax(target[n, k]))) for n in range(3) if valid[n, k]]
+        assert float(alpha[k]) == pytest.approx(sum(overlaps) / len(overlaps), rel=1e-5)
 
 
 def test_the_confidence_label_sends_no_gradient_into_the_draft() -> None:
@@ -150,12 +165,12 @@ def test_no_position_depends_on_what_comes_at_or_after_its_anchor(tiny_lab: Lab)
 def test_a_trained_block_sees_what_inference_will_show_it(
     tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """BlockLoss at one anchor equals the losses of the real drafter's logits along the true tokens."""
+    """Objective at one anchor equals the losses of the real drafter's logits along the true tokens."""
     drafter, target, weights = tiny_lab.drafter, tiny_lab.target, LossWeights()
     batch = collate(ROWS[:1], 0)
     monkeypatch.setattr(drafter.model, "config", replace(drafter.config, num_anchors=1))
     with torch.no_grad():
-        trained = BlockLoss(drafter.model, target.model, lambda _: batch, weights, seed=3)(step)
+        trained = Objective(drafter.model, target.model, lambda _: batch, weights, seed=3)(step)
     anchors, _ = sample_anchors(batch.answer, 1, generator(3 * 1_000_003 + step))
     anchor, tokens = int(anchors), batch.ids[0].tolist()
     target.tap(drafter.tap_layers)
@@ -177,12 +192,12 @@ def test_a_trained_block_sees_what_inference_will_show_it(
         torch.stack(seen)[None], confidence, logits[rows][None], torch.tensor([following]), valid, weights
     )
     for name, value in expected.items():
-        assert float(trained[name]) == pytest.approx(float(value), rel=1e-3), name
+        torch.testing.assert_close(trained[name], value, rtol=1e-3, atol=1e-5, msg=name)
 
 
 def test_a_loss_is_a_pure_function_of_the_step(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiny_lab.drafter.model, "config", replace(tiny_lab.drafter.config, num_anchors=2))
-    loss_of = BlockLoss(tiny_lab.drafter.model, tiny_lab.target.model, lambda step: collate(ROWS, 0), seed=1)
+    loss_of = Objective(tiny_lab.drafter.model, tiny_lab.target.model, lambda step: collate(ROWS, 0), seed=1)
     with torch.no_grad():
         first, other, again = loss_of(4), loss_of(5), loss_of(4)
     assert all(first[name].equal(again[name]) for name in first)
@@ -191,7 +206,7 @@ def test_a_loss_is_a_pure_function_of_the_step(tiny_lab: Lab, monkeypatch: pytes
 
 def test_a_new_drafter_starts_with_the_targets_embedding_and_no_bias(tiny_lab: Lab) -> None:
     target = tiny_lab.target.model
-    model = new_drafter(target, drafter_config(target, mask_token_id=4, rank=8))
+    model = new_model(target, Options("dspark", mask_token_id=4, rank=8))
     assert model.embed_tokens.weight.equal(target.get_input_embeddings().weight)
     assert model.lm_head.weight.equal(target.get_output_embeddings().weight)
     assert not model.markov_head(torch.arange(320)).any()

@@ -1,0 +1,53 @@
+"""What can be trained: for each kind of drafter the module that makes a new model and its training objective.
+
+Such a module has
+``new_model(target, options) -> nn.Module``: random weights, whose ``state_dict`` is the checkpoint and whose
+``config.to_json()`` is its ``config.json``; and
+``Objective(model, target, batches, weights, seed)``, a callable ``step -> losses`` for ``loop.train``: a pure function of
+step and model that returns "loss" and its parts as scalars, "tau", the accepted length it expects, and "alpha" [gamma], the
+mean acceptance probability of each position.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from dspark_lab.drafters.registry import KINDS
+from dspark_lab.errors import LabError
+
+
+@dataclass(frozen=True)
+class Options:
+    """The shape of a new drafter.
+
+    Attributes:
+        kind: a name in ``registry.KINDS``.
+        mask_token_id: the tokenizer's mask token, for drafters that draft with masks.
+        head: the sequential head of DSpark: vanilla (Markov), gated or rnn; rank: its rank, 0 for none.
+        layers: draft layers. block_size: tokens drafted a round.
+            anchors: blocks trained on per sequence.
+        taps: target layers read; () takes an early, a middle and a late one.
+    """
+
+    kind: str
+    mask_token_id: int
+    head: str = "vanilla"
+    layers: int = 2
+    block_size: int = 7
+    rank: int = 64
+    anchors: int = 24
+    taps: tuple[int, ...] = ()
+
+
+TRAINABLE = {"dspark": "drafter", "dflash": "drafter"}
+"""Module of ``dspark_lab.training``, by name of the kind."""
+
+
+def training_of(kind: str) -> Any:
+    """The module that trains ``kind``. Raises LabError for one that is unknown or needs no training."""
+    if kind not in TRAINABLE:
+        reason = "needs no training" if kind in KINDS else "is no kind of drafter"
+        raise LabError(f"{kind!r} {reason}; there can be trained {', '.join(TRAINABLE)}.")
+    return importlib.import_module(f"dspark_lab.training.{TRAINABLE[kind]}")
