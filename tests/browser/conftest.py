@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 
 from dspark_widgets.serving import voila_command
 from tests.browser.ensure_browser import REMEDY, find_browser
-from tests.browser.helpers import NOTEBOOKS, READY
+from tests.browser.helpers import NOTEBOOKS, READY, keep_failure
 from tests.browser.servers import Workplace, blackhole, is_local, running, unused_port
 
 CHROMIUM = (
@@ -30,6 +31,20 @@ ALLOWED_ERRORS = ("Failed to initialize model",)
 
 PATIENCE = 60_000
 """Milliseconds for what a page does by itself, on a machine that has other things to do."""
+
+
+OPEN: list[Page] = []
+"""The pages that tests have open."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Of every open page keep what it shows where a test fails."""
+    report = yield
+    if report.failed:
+        for number, page in enumerate(OPEN):
+            keep_failure(page, f"{re.sub(r'[^A-Za-z0-9]+', '-', item.name)}-{report.when}-{number}")
+    return report
 
 
 @dataclass
@@ -83,6 +98,7 @@ def browser() -> Iterator[Browser]:
         expect.set_options(timeout=PATIENCE)
         yield browser
         browser.close()
+        OPEN.clear()
 
 
 @contextmanager
@@ -93,8 +109,10 @@ def opened(browser: Browser, watch: Watch, url: str, **options: Any) -> Iterator
     context.set_default_timeout(PATIENCE)
     watch.on(context)
     page = context.new_page()
+    OPEN.append(page)
     page.goto(url, timeout=READY)
     yield page
+    OPEN.remove(page)
     context.close()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from dspark_lab import Trace
@@ -14,10 +16,11 @@ from tests.browser.reading import View, check_trace
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 SCREENSHOTS = ROOT / "tests" / "artefacts" / "screenshots"
+FAILURES = ROOT / "tests" / "artefacts" / "failures"
 
-READY = 300_000
+READY = 90_000
 """Milliseconds that a loaded machine may take to start a kernel and import torch."""
-RUN = 180_000
+RUN = 90_000
 """Milliseconds for a run or a fork."""
 PHONE = {"width": 360, "height": 740}
 
@@ -104,6 +107,15 @@ def keep(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.mouse.move(0, 0)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+
+
+def keep_failure(page: Page, name: str) -> None:
+    """Keep what a page shows, and all its text, when a test of it failed."""
+    FAILURES.mkdir(parents=True, exist_ok=True)
+    with suppress(PlaywrightError):  # the page itself may be what failed
+        page.screenshot(path=FAILURES / f"{name}.png", timeout=10_000)
+        text = page.locator("body").inner_text(timeout=10_000)
+        (FAILURES / f"{name}.txt").write_text(f"{page.url}\n\n{text}\n", encoding="utf-8")
 
 
 def screenshots(page: Page, name: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dspark_widgets.serving.options import is_loopback
 
-START = 300.0
+START = 90.0
 """Seconds that a loaded machine may take to a server's first answer."""
 
 GUARD = '''\

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from .options import CONNECTION, KERNEL_OPTIONS
 
+# Without these JupyterLab asks whether it may fetch news, even when it is told that there are none.
+SETTINGS = Path(__file__).with_name("share") / "jupyter" / "lab" / "settings"
+
 
 def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
     """Return the command that opens JupyterLab on ``folder``: the fast websocket, no news and no update checks."""
@@ -19,6 +22,7 @@ def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
         f"--ServerApp.root_dir={folder}",
         f"--ServerApp.kernel_websocket_connection_class={CONNECTION}",
         *KERNEL_OPTIONS,
+        f"--LabApp.app_settings_dir={SETTINGS}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
