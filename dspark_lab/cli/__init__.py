@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dspark_lab.cli import bench, doctor, generate, share, step, train
+from dspark_lab.cli import bench, doctor, evaluate, generate, share, step, train
 from dspark_lab.cli.console import LabGroup, interrupted
 
 __all__ = ["app", "main"]
@@ -27,7 +27,7 @@ app.command("serve")(share.serve)
 app.command("export-html")(share.export_html)
 app.command("doctor")(doctor.doctor)
 app.add_typer(train.training, name="train")
-app.add_typer(train.evaluating, name="eval")
+app.add_typer(evaluate.evaluating, name="eval")
 app.add_typer(bench.app, name="bench")
 
 

@@ -1,10 +1,10 @@
-"""``dspark-lab train`` and ``eval``: make the pocket pair, and measure a pair."""
+"""``dspark-lab train``: make the pocket pair."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,13 +15,11 @@ from dspark_lab.errors import LabError
 from dspark_lab.settings import Settings
 
 training = typer.Typer(no_args_is_help=True, help="Train models; every training resumes where it was interrupted.")
-evaluating = typer.Typer(no_args_is_help=True, help="Measure acceptance on held-out prompts.")
 
 RUNS = Path("runs", "pocket")
 
 
 @training.callback()
-@evaluating.callback()
 def _group() -> None:
     pass
 
@@ -56,34 +54,7 @@ def train_pocket(
         interrupted(f"interrupted: run the same command again to go on from the last checkpoint in {work}")
         raise typer.Exit(130) from None
     say(f"the trained pair is in {out}: use it with --target {out / 'target'} --drafter {out / 'dspark'}")
-    _evaluate(out, card=True)
-
-
-@evaluating.command("pocket")
-def eval_pocket(
-    folder: Annotated[
-        Path | None, options.folder_option("A pair: target/ and dspark/.", "the pair that ships with the lab")
-    ] = None,
-    prompts: Annotated[int | None, options.whole_option("Prompts of each domain.", "as the evaluation chooses")] = None,
-    json: options.JsonFile = None,
-) -> None:
-    """Measure tau and acceptance of the pocket pair on prompts it was not trained on."""
-    if prompts is not None and prompts < 1:
-        raise LabError(f"--prompts is {prompts}, but must be at least 1: leave it out for the full evaluation.")
-    options.check_outputs(json=json)
-    if folder is None:
-        from dspark_lab.checkpoints import POCKET
-
-        folder = POCKET
-    missing = next((name for name in ("target", "dspark") if not (folder / name).is_dir()), None)
-    if missing:
-        raise LabError(f"{folder} holds no pair, {missing}/ is missing: name a folder that train pocket has written.")
-    more = {} if prompts is None else {"prompts": prompts}
-    _evaluate(folder, json_file=json, **more)
-
-
-def _evaluate(folder: Path, **arguments: Any) -> None:
-    part("dspark_lab.evaluation.pocket", "evaluate", "install the lab again")(folder, **arguments)
+    part("dspark_lab.evaluation.pocket", "evaluate", "install the lab again")(out, card=True)
 
 
 def _make(option: str, folder: Path) -> None:
