@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from dspark_lab.errors import LabError
 
-_MARK = "\x01prompt\x01"
-"""Stands for the prompt while the template is rendered. A prompt cannot hold it: control characters are refused."""
+_MARK = "\x01text\x01"
+"""Stands for each turn's text while the template is rendered."""
+
+
+class TooLongError(LabError):
+    """A prompt that leaves no room in the context for an answer."""
 
 
 def clean_prompt(text: str) -> str:
@@ -33,34 +38,53 @@ def clean_prompt(text: str) -> str:
     return text
 
 
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, context_limit: int) -> list[int]:
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, context_limit: int, history: Sequence[str] = ()
+) -> list[int]:
     """Token ids of the chat so far, ending where the assistant begins to speak.
 
-    The template's own special tokens are read as such; the prompt's text never is, whatever it spells.
+    The template's own special tokens are read as such; the text of a turn never is, whatever it spells. Thinking is left
+    out where a template offers it: DeepSpec's drafters were trained and measured so.
+
+    Args:
+        history: the turns before the prompt, the user's and the assistant's in alternation.
 
     Raises:
-        LabError: the prompt is empty, holds control characters, or leaves no room in the context for an answer.
+        LabError: the prompt is empty, holds control characters, or the template takes no earlier turns;
+            TooLongError: it leaves no room in the context for an answer.
     """
     prompt = clean_prompt(prompt)
-    before, after = "", ""
-    if tokenizer.chat_template:
-        message = [{"role": "user", "content": _MARK}]
-        try:
-            framed = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-        except TemplateError as error:
-            raise LabError(f"the target's chat template cannot be used ({error}): get the target again.") from error
-        before, _, after = str(framed).partition(_MARK)
-    elif tokenizer.bos_token:
-        before = tokenizer.bos_token
-    ids = [
-        *tokenizer.encode(before, add_special_tokens=False),
-        *tokenizer.encode(prompt, add_special_tokens=False, split_special_tokens=True, verbose=False),
-        *tokenizer.encode(after, add_special_tokens=False),
-    ]
+    turns = [*history, prompt]
+    first, *rest = _frame(tokenizer, len(turns))
+    ids = tokenizer.encode(first, add_special_tokens=False)
+    for text, after in zip(turns, rest, strict=True):
+        ids += tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        ids += tokenizer.encode(after, add_special_tokens=False)
     if len(ids) > context_limit - 8:
-        raise LabError(
+        raise TooLongError(
             f"the prompt has {len(ids):,} tokens ({len(prompt):,} characters), but this model's context holds "
             f"{context_limit:,} and the answer needs room too: shorten the prompt to about "
             f"{max(1, int(len(prompt) * (context_limit - 8) / len(ids) * 0.95)):,} characters."
         )
     return ids
+
+
+def _frame(tokenizer: PreTrainedTokenizerBase, turns: int) -> list[str]:
+    """What the chat template puts before, between and after this many turns."""
+    if not tokenizer.chat_template:
+        if turns > 1:
+            raise LabError("the target has no chat template, so it takes no earlier turns: ask one question at a time.")
+        return [tokenizer.bos_token or "", ""]
+    messages = [{"role": ("user", "assistant")[i % 2], "content": _MARK} for i in range(turns)]
+    try:
+        framed = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+    except TemplateError as error:
+        raise LabError(f"the target's chat template cannot be used ({error}): get the target again.") from error
+    parts = str(framed).split(_MARK)
+    if len(parts) != turns + 1:
+        raise LabError(
+            f"the target's chat template keeps {len(parts) - 1} of {turns} turns: ask one question at a time."
+        )
+    return parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import torch
@@ -27,18 +27,22 @@ class Session:
         drafter: proposes; None decodes autoregressively, one token a round.
         prompt: what the person typed.
         settings: sampling, block length, seed, length.
+        history: the turns before the prompt, the user's and the assistant's in alternation.
 
     Raises:
         LabError: the prompt is empty or too long, or gamma exceeds the drafter's block.
     """
 
-    def __init__(self, target: Target, drafter: Drafter | None, prompt: str, settings: Settings | None = None) -> None:
+    def __init__(
+        self, target: Target, drafter: Drafter | None, prompt: str, settings: Settings | None = None,
+        history: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         if settings is not None and not isinstance(settings, Settings):
             raise LabError(f"settings are a {type(settings).__name__}: write Settings(...).")
         self.target, self.drafter, self.prompt = target, drafter, clean_prompt(prompt)
         self.settings = settings or Settings()
         check_gamma(self.settings, drafter)
-        self.prompt_tokens = encode_prompt(target.tokenizer, self.prompt, target.context_limit)
+        self.prompt_tokens = encode_prompt(target.tokenizer, self.prompt, target.context_limit, history)
         self.state = prefill(target, drafter, self.prompt_tokens)
         self.rounds: list[Round] = []
         self.finished = ""
