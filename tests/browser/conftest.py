@@ -102,12 +102,13 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, watch: Watch, url: str, **options: Any) -> Iterator[Page]:
-    """A page in a context of its own, watched."""
+def opened(browser: Browser, watch: Watch, url: str, script: str = "", **options: Any) -> Iterator[Page]:
+    """A page in a context of its own, watched. ``script`` runs before the page's own."""
     window = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}
     context = browser.new_context(**{**window, **options})
     context.set_default_timeout(PATIENCE)
     watch.on(context)
+    context.add_init_script(script)
     page = context.new_page()
     OPEN.append(page)
     page.goto(url, timeout=READY)

@@ -230,6 +230,27 @@ def test_an_example_of_each_domain_shows_its_recorded_trace(ready: Page) -> None
         check_trace(ready, Trace.load(RECORDED / f"{domain}_{example.index}.json"))
 
 
+SLOW_LINE = """
+    window.WebSocket = class extends WebSocket {
+        set onmessage(take) { super.onmessage = (event) => setTimeout(() => take(event), 200); }
+    };
+"""
+
+
+def test_typing_while_the_kernel_answers_slowly_loses_nothing(
+    voila: str, open_page: Callable[..., Page], workplace: Workplace
+) -> None:
+    """The echo of what was typed before must not take the place of what was typed since."""
+    workplace.gate.touch()
+    page = wait_ready(open_page(voila, script=SLOW_LINE))
+    prompt = page.get_by_test_id("prompt")
+    prompt.fill("A bus ")
+    page.wait_for_timeout(200)
+    prompt.press_sequentially("leaves at noon", delay=60)
+    page.wait_for_timeout(1000)
+    expect(prompt).to_have_value("A bus leaves at noon", timeout=1000)
+
+
 def test_the_address_may_ask_for_dark(voila: str, open_page: Callable[..., Page]) -> None:
     page = open_page(f"{voila}?theme=dark")
     expect(page.locator("[data-theme]").first).to_have_attribute("data-theme", "dark", timeout=READY)

@@ -33,13 +33,13 @@ export function stillModel(state) {
 }
 
 /**
- * One trait: its value, and a setter that every view of the model sees at once and Python a little later.
+ * One trait: its value, and a setter that every view of the model sees at once and Python a little later. It saves at
+ * once: Python echoes what it is told, and only a newer save on its way keeps an echo from undoing a newer value.
  * @template {keyof ViewState} Name
  * @param {Model} model @param {Name} name @returns {[ViewState[Name], (value: ViewState[Name]) => void]}
  */
 export function useTrait(model, name) {
   const [value, setValue] = useState(model.get(name));
-  const timer = useRef(0);
   useEffect(() => {
     const update = () => setValue(model.get(name));
     model.on(`change:${name}`, update);
@@ -50,8 +50,7 @@ export function useTrait(model, name) {
     (/** @type {any} */ next) => {
       model.set(name, next);
       setValue(next);
-      clearTimeout(timer.current);
-      timer.current = window.setTimeout(() => model.save_changes(), 150);
+      model.save_changes();
     },
     [model, name],
   );
@@ -59,10 +58,7 @@ export function useTrait(model, name) {
 }
 
 /** @param {Model} model @returns {(request: Request) => void} */
-export const sender = (model) => (request) => {
-  model.save_changes();
-  model.send(request);
-};
+export const sender = (model) => (request) => model.send(request);
 
 /**
  * The trace's rounds, and those streamed since. Asks for what is missing when the view opened in the middle of a run.
