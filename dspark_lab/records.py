@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import os
+import stat
 import sys
 import tempfile
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +19,60 @@ from dspark_lab.errors import LabError
 
 
 def write_atomically(path: str | Path, text: str) -> None:
-    """Write ``text`` to a temporary file beside ``path``, then rename, so that no half-written file is left."""
-    path = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise LabError(
-            f"cannot write {path}: {error.strerror}. Choose a folder that exists and is writable."
-        ) from error
-    try:
+    """Write ``text`` to a temporary file beside ``path``, then rename, so that no half-written file is left.
+
+    Raises:
+        LabError: it cannot be written; what was there is untouched.
+    """
+    with _beside(Path(path), str(path)) as (handle, temporary):
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner may read
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+
+
+def check_writable(path: str | Path, called: str) -> None:
+    """Try all of `write_atomically` but the writing, before the work that has something to write.
+
+    Raises:
+        LabError: ``path`` cannot be written; the message calls it ``called``.
+    """
+    with _beside(Path(path), called) as (handle, _):
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _beside(path: Path, called: str) -> Iterator[tuple[int, str]]:
+    """A temporary file beside ``path``, removed in the end unless it was renamed."""
+    try:
+        _check_replaceable(path)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+        try:
+            yield handle, temporary
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        remedy = "Choose a file in a folder that exists and is writable"
+        if error.errno == errno.ENAMETOOLONG:
+            name, whole = (os.pathconf("/", limit) for limit in ("PC_NAME_MAX", "PC_PATH_MAX"))
+            remedy = f"A name may have {name} bytes, a path {whole:,}: choose a shorter one"
+        raise LabError(f"cannot write {called}: {error.strerror}. {remedy}.") from error
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raises OSError where ``path`` is something that no result may replace, or its folder is not there."""
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise OSError(errno.ENOENT, f"there is no folder {path.parent}, make it first") from None
+        return
+    if not stat.S_ISREG(there.st_mode):
+        raise OSError(errno.EISDIR, "it is not a file")
+    if not os.access(path, os.W_OK):
+        raise OSError(errno.EACCES, "it is write-protected")
 
 
 def to_json(value: Any) -> Any:
@@ -47,35 +86,54 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def from_json(kind: Any, value: Any, where: str) -> Any:
-    """Build ``kind`` (a dataclass, tuple, union or JSON type) from parsed JSON; LabError names the place that is off."""
+def from_json(kind: Any, value: Any, where: str, remedy: str = "Record the trace again.") -> Any:
+    """Build ``kind`` (a dataclass, tuple, union, Literal or JSON type) from parsed JSON. An instance of ``kind`` is kept.
+
+    Raises:
+        LabError: something is off; the message names the place, and ends with the ``remedy``.
+    """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
-        if not isinstance(value, Mapping) or set(value) - set(hints):
-            raise LabError(f"{where} is not a {kind.__name__}: {_short(value)}.")
-        needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
-        if needed - set(value):
-            raise LabError(f"{where} lacks the field {sorted(needed - set(value))[0]!r}: record the trace again.")
-        return kind(**{name: from_json(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+        return value if isinstance(value, kind) else _record(kind, value, where, remedy)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        return from_json(next(a for a in arguments if a is not type(None)), value, where)
+        return from_json(next(a for a in arguments if a is not type(None)), value, where, remedy)
+    if origin is typing.Literal:
+        if value in arguments:
+            return value
+        raise LabError(f"{where} is {_short(value)}, but must be one of {', '.join(map(repr, arguments))}. {remedy}")
     if origin is tuple and isinstance(value, list):
         inner = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
         if len(inner) == len(value):
-            return tuple(from_json(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(inner, value, strict=True)))
+            pairs = enumerate(zip(inner, value, strict=True))
+            return tuple(from_json(k, v, f"{where}[{i}]", remedy) for i, (k, v) in pairs)
     elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if abs(value) <= sys.float_info.max:  # neither NaN nor infinite
             return float(value)
     elif kind is str and isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-        raise LabError(f"{where} holds half a surrogate pair: {_short(value)}. Record the trace again.")
+        raise LabError(f"{where} holds half a surrogate pair: {_short(value)}. {remedy}")
     elif isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     elif origin is not None and isinstance(value, Mapping) and isinstance(origin, type) and issubclass(origin, Mapping):
         return dict(value)
-    raise LabError(f"{where} has a value of the wrong type: {_short(value)}. Record the trace again.")
+    raise LabError(f"{where} has a value of the wrong type: {_short(value)}. {remedy}")
+
+
+def _record(kind: type, value: Any, where: str, remedy: str) -> Any:
+    """A dataclass by its fields; those with a default may be left out."""
+    hints = typing.get_type_hints(kind)
+    if not isinstance(value, Mapping):
+        raise LabError(f"{where} is not a {kind.__name__}: {_short(value)}. {remedy}")
+    unknown = set(value) - set(hints)
+    if unknown:
+        raise LabError(
+            f"{where} is not a {kind.__name__}: unknown field {_short(sorted(map(str, unknown))[0])}. {remedy}"
+        )
+    missing = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING and f.name not in value]
+    if missing:
+        raise LabError(f"{where} lacks the field {missing[0]!r}. {remedy}")
+    return kind(**{name: from_json(hints[name], item, f"{where}.{name}", remedy) for name, item in value.items()})
 
 
 def _short(value: Any) -> str:

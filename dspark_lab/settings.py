@@ -55,7 +55,7 @@ class Settings:
         if self.gamma is not None:
             _whole("gamma", self.gamma, 0, 1024, "0 decodes without drafting")
         _whole("seed", self.seed, 0, 2**63 - 1, "any such number gives a reproducible run")
-        _whole("max_new_tokens", self.max_new_tokens, 1, 1_000_000, "at least one token must be asked for")
+        _whole("max_new_tokens", self.max_new_tokens, 1, 1_000_000, "ask for at least one; 128 is usual")
 
     def with_changes(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with some replaced. Raises LabError for a name that does not exist."""

@@ -141,7 +141,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(
 
 
 def test_a_folder_that_cannot_be_written_is_named(trace: Trace, tmp_path: Path) -> None:
-    with pytest.raises(LabError, match=r"cannot write .*absent/trace\.json.*Choose a folder"):
+    with pytest.raises(LabError, match=r"cannot write .*absent/trace\.json.*Choose a file in a folder"):
         trace.save(tmp_path / "absent" / "trace.json")
 
 

@@ -9,13 +9,20 @@ import typer
 
 from dspark_lab.cli import bench, doctor, evaluate, generate, share, step, train
 from dspark_lab.cli.console import LabGroup, interrupted
+from dspark_lab.cli.streams import close, open_outlets
 
 __all__ = ["app", "main"]
+
+STATUS = (
+    "Exit status: 0 done, 1 not all well, 2 bad input, 130 interrupted, 141 the reader of stdout has left (files asked "
+    "for, as with --trace, are written whole even then)."
+)
 
 app = typer.Typer(
     name="dspark-lab",
     cls=LabGroup,
     help="A laboratory for DSpark: step through, train and measure confidence-scheduled speculative decoding.",
+    epilog=STATUS,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,12 +56,13 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line and exit with its status: 0 done, 1 not all well, 2 bad input, 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without ✓ shows ? instead of failing
+    """Run the command line and exit with its status, as ``STATUS`` explains it."""
+    outlets, status = open_outlets(), 0
     try:
         app(prog_name="dspark-lab")
     except KeyboardInterrupt:
         interrupted()
-        sys.exit(130)
+        status = 130
+    except SystemExit as end:
+        status = int(end.code or 0)
+    sys.exit(close(outlets, status))

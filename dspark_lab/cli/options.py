@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dspark_lab.cli.streams import outlive_readers
 from dspark_lab.errors import LabError
-from dspark_lab.records import write_atomically
+from dspark_lab.records import check_writable, write_atomically
 from dspark_lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,18 @@ def number(text: str | float) -> float:
         raise typer.BadParameter(f"{text!r} is not a number") from None
 
 
+def named(text: str) -> str:
+    """An option's text, such as an empty shell variable does not give."""
+    if not text.strip():
+        raise typer.BadParameter(f"{text!r} is empty: give a name, or leave it out")
+    return text
+
+
+def path(text: str | Path) -> Path:
+    """An option's file or folder."""
+    return Path(named(str(text)))
+
+
 def whole_option(help_text: str, default: str | bool = True, panel: str | None = None) -> Any:
     """An option that takes a whole number; ``default`` says in words what it is left out for."""
     return typer.Option(help=help_text, parser=whole, metavar="N", show_default=default, rich_help_panel=panel)
@@ -49,6 +62,21 @@ def whole_option(help_text: str, default: str | bool = True, panel: str | None =
 def number_option(help_text: str, panel: str | None = None) -> Any:
     """An option that takes a number."""
     return typer.Option(help=help_text, parser=number, metavar="X", rich_help_panel=panel)
+
+
+def name_option(help_text: str, default: str | bool = True, panel: str | None = None) -> Any:
+    """An option that takes a name."""
+    return typer.Option(help=help_text, parser=named, metavar="NAME", show_default=default, rich_help_panel=panel)
+
+
+def file_option(help_text: str) -> Any:
+    """An option that names a file to write."""
+    return typer.Option(help=help_text, parser=path, metavar="FILE", rich_help_panel=_FILES)
+
+
+def folder_option(help_text: str, default: str | bool = True) -> Any:
+    """An option that names a folder."""
+    return typer.Option(help=help_text, parser=path, metavar="FOLDER", show_default=default)
 
 
 Prompt = Annotated[
@@ -63,25 +91,12 @@ Gamma = Annotated[
 ]
 Seed = Annotated[int, whole_option("The same seed gives the same run.", panel=_SAMPLING)]
 MaxNewTokens = Annotated[int, whole_option("Stop after this many tokens.", panel=_SAMPLING)]
-TargetModel = Annotated[
-    str | None,
-    typer.Option("--target", help="A folder or hub id.", show_default="the pocket pair", rich_help_panel=_MODELS),
-]
-DrafterModel = Annotated[
-    str | None,
-    typer.Option("--drafter", help="A DSpark or DFlash checkpoint for the target.", rich_help_panel=_MODELS),
-]
+TargetModel = Annotated[str | None, name_option("A folder or hub id.", "the pocket pair", _MODELS)]
+DrafterModel = Annotated[str | None, name_option("A DSpark or DFlash checkpoint for the target.", panel=_MODELS)]
 NoDrafter = Annotated[bool, typer.Option("--no-drafter", help="Decode one token a round.", rich_help_panel=_MODELS)]
-Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda, ...", show_default="CUDA when there is one", rich_help_panel=_MODELS)
-]
-TraceFile = Annotated[
-    Path | None,
-    typer.Option("--trace", metavar="FILE", help="Record every round in this file.", rich_help_panel=_FILES),
-]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.", rich_help_panel=_FILES)
-]
+Device = Annotated[str | None, name_option("cpu, cuda, ...", "CUDA when there is one", _MODELS)]
+TraceFile = Annotated[Path | None, file_option("Record every round in this file.")]
+JsonFile = Annotated[Path | None, file_option("Write the result as JSON.")]
 
 
 def read_prompt(argument: str | None) -> str:
@@ -108,39 +123,27 @@ def read_prompt(argument: str | None) -> str:
 
 
 def check_outputs(**files: Path | None) -> None:
-    """Make sure, before any work is done, that each of these options' files can be written.
+    """Make sure, before any work is done, that each of these options' files can be written. From here on the command
+    goes on to them even if nobody reads what it prints any more.
 
     Raises:
-        LabError: the folder is missing or closed, the name is no regular file's, or two options name the same file.
+        LabError: a file cannot be written, or two options name the same one.
     """
-    seen: dict[Path, str] = {}
-    for name, path in files.items():
-        if path is None:
+    seen: dict[str, str] = {}
+    for name, file in files.items():
+        if file is None:
             continue
-        option = "OUT" if name == "out" else f"--{name}"
-        folder = path.parent
-        if not folder.is_dir():
-            raise LabError(f"{option} {path} cannot be written: there is no folder {folder}. Make it first.")
-        if path.is_dir() or (path.exists() and not path.is_file()):
-            raise LabError(f"{option} {path} is not a file that can be written: name a file in a folder that exists.")
-        if not os.access(folder, os.W_OK):
-            raise LabError(f"{option} {path} cannot be written: the folder {folder} is read-only. Choose another.")
-        if path.resolve() in seen:
-            raise LabError(f"{seen[path.resolve()]} and {option} both name {path}: give each a file of its own.")
-        seen[path.resolve()] = option
+        option, place = "OUT" if name == "out" else f"--{name}", os.path.realpath(file)
+        check_writable(file, f"{option} {file}")
+        if place in seen:
+            raise LabError(f"{seen[place]} and {option} both name {file}: give each a file of its own.")
+        seen[place] = option
+        outlive_readers()
 
 
-def write(path: Path, text: str) -> None:
-    """Write a whole file or nothing. Raises LabError where that fails."""
-    try:
-        write_atomically(path, text)
-    except OSError as error:
-        raise LabError(f"cannot write {path}: {error.strerror or error}. Choose another folder.") from error
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(file: Path, value: Mapping[str, Any]) -> None:
     """Write JSON that is safe to print to a terminal: everything beyond ASCII is escaped."""
-    write(path, json.dumps(value, indent=2) + "\n")
+    write_atomically(file, json.dumps(value, indent=2) + "\n")
 
 
 def open_pair(target: str | None, drafter: str | None, no_drafter: bool, device: str | None) -> Lab:
@@ -158,7 +161,7 @@ def open_pair(target: str | None, drafter: str | None, no_drafter: bool, device:
     _check_device(device)
     if "TRANSFORMERS_VERBOSITY" not in os.environ:
         set_verbosity_error()  # what matters is said here, once
-    if all(name is None or Path(name).expanduser().is_dir() for name in (target, drafter)):
+    if all(name is None or os.path.isdir(os.path.expanduser(name)) for name in (target, drafter)):
         disable_progress_bar()  # nothing will be downloaded
     lab = load(target, drafter, device)
     if no_drafter:

@@ -18,11 +18,14 @@ PAGE = Path("notebooks", "app.ipynb")
 
 def serve(
     notebook: Annotated[
-        Path | None, typer.Argument(help="The notebook whose outputs are the page.", show_default="the lab's own page")
+        Path | None,
+        typer.Argument(
+            help="The notebook whose outputs are the page.", parser=options.path, show_default="the lab's own page"
+        ),
     ] = None,
     port: Annotated[int | None, options.whole_option("Where to listen.", "the first free one from 8866")] = None,
     host: Annotated[
-        str, typer.Option(help="Listen on this address; 0.0.0.0 lets others in, with a token.")
+        str, options.name_option("Listen on this address; 0.0.0.0 lets others in, with a token.")
     ] = "127.0.0.1",
     base_url: Annotated[str, typer.Option(help="The page's path, for a proxy in front of it.")] = "/",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
@@ -53,8 +56,10 @@ def serve(
 
 
 def export_html(
-    trace: Annotated[Path, typer.Argument(metavar="TRACE.json", help="A file that --trace has written.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.")],
+    trace: Annotated[
+        Path, typer.Argument(metavar="TRACE.json", help="A file that --trace has written.", parser=options.path)
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.", parser=options.path)],
 ) -> None:
     """Turn a recorded trace into one HTML file that steps through it without a kernel or the internet."""
     options.check_outputs(out=out)
@@ -62,11 +67,7 @@ def export_html(
         raise LabError(
             f"{out} is the trace itself: name another file for the page, such as {trace.with_suffix('.html')}."
         )
-    record = Trace.load(trace)
-    try:
-        part("dspark_widgets", "export_html")(record, out)
-    except OSError as error:
-        raise LabError(f"cannot write {out}: {error.strerror or error}.") from error
+    part("dspark_widgets", "export_html")(Trace.load(trace), out)
     say(f"wrote {out}: open it in any browser")
 
 

@@ -43,9 +43,20 @@ def says(result: Any, *parts: str) -> None:
         (["--gamma", "many"], ["--gamma", "'many' is not a whole number", "--help"]),
         (["--temperature", "1,5"], ["--temperature", "'1,5' is not a number", "--help"]),
         (["--drafter", "d", "--no-drafter"], ["--drafter d", "--no-drafter", "leave one"]),
-        (["--trace", "gone/t.json"], ["gone/t.json", "no folder gone", "Make it"]),
+        (["--trace", "gone/t.json"], ["--trace gone/t.json", "no folder gone", "make it first"]),
         (["--json", "gone/t.json"], ["--json gone/t.json", "no folder gone"]),
         (["--trace", "."], ["--trace .", "not a file"]),
+        (["--trace", ""], ["--trace", "'' is empty"]),
+        (["--json", " "], ["--json", "' ' is empty"]),
+        (["--trace", "a" * 256], ["--trace aaa", "File name too long", "255 bytes"]),
+        (["--json", "a" * 255 + "/t.json"], ["--json aaa", "no folder aaa"]),
+        (["--json", "b/" * 3000 + "t.json"], ["--json b/b", "File name too long", "4,096"]),
+        (["--target", ""], ["--target", "'' is empty", "leave it out"]),
+        (["--drafter", ""], ["--drafter", "'' is empty", "leave it out"]),
+        (["--device", ""], ["--device", "'' is empty", "leave it out"]),
+        (["--max-new-tokens", "1000001"], ["max_new_tokens", "1000001", "to 1000000", "128"]),
+        (["--gamma", "0.5"], ["--gamma", "'0.5' is not a whole number"]),
+        (["--temperature", "-inf"], ["temperature", "-inf", "0 to 100"]),
         (["--trace", "same.json", "--json", "./same.json"], ["--trace", "--json", "a file of its own"]),
         (["--no-such-option"], ["--no-such-option", "--help"]),
         (["and", "more"], ["and more", "in quotes"]),
@@ -69,6 +80,13 @@ def test_a_bad_option_is_refused_before_any_model_is_loaded(
         (["serve", "--port", "70000"], ["70000", "65535"]),
         (["serve", "--timeout", "nan"], ["nan", "seconds"]),
         (["serve", "nowhere.ipynb"], ["nowhere.ipynb", "name an .ipynb"]),
+        (["serve", ""], ["'' is empty"]),
+        (["serve", "--host", ""], ["--host", "'' is empty"]),
+        (["train", "pocket", "--out", ""], ["--out", "'' is empty"]),
+        (["train", "pocket", "--work", ""], ["--work", "'' is empty"]),
+        (["eval", "pocket", "--folder", ""], ["--folder", "'' is empty"]),
+        (["export-html", "", "out.html"], ["TRACE.json", "'' is empty"]),
+        (["export-html", "t.json", ""], ["OUT.html", "'' is empty"]),
         (["eval", "pocket", "--prompts", "0"], ["--prompts", "0", "at least 1"]),
         (["eval", "pocket", "--folder", "nowhere"], ["nowhere", "target/ is missing"]),
         (["train", "pocket", "--threads", "0"], ["--threads", "0", "1 to 1024"]),
@@ -102,6 +120,47 @@ def test_a_bad_prompt_on_stdin_is_refused(cli: Any, stdin: str | bytes, parts: l
     assert "\x1b" not in result.output
 
 
+@pytest.mark.parametrize("command", [["step", PROMPT, "--trace"], ["bench", "decode", "--json"], ["doctor", "--json"]])
+def test_a_file_that_cannot_be_made_is_refused_before_any_work(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """The folder is there and may be listed, but takes no file: only trying shows it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("dspark_lab.loading.load", lambda *_: pytest.fail("a model was loaded"))
+    says(cli(*command, "t.json"), f"{command[-1]} t.json", "Permission denied", "Choose a file in a folder")
+
+
+def test_a_protected_file_is_not_replaced(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("t.json").write_text("kept")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    says(cli("step", PROMPT, "--trace", "t.json"), "--trace t.json", "write-protected")
+    assert Path("t.json").read_text() == "kept"
+
+
+def test_a_link_that_leads_nowhere_but_to_itself_is_refused(cli: Any) -> None:
+    os.symlink("loop", "loop")
+    says(cli("step", PROMPT, "--trace", "loop"), "--trace loop", "symbolic links")
+
+
+def test_a_name_as_long_as_a_name_may_be_is_written(tmp_path: Path) -> None:
+    file = tmp_path / ("é" * 125 + ".json")
+    options.check_outputs(json=file)
+    options.write_json(file, {})
+    assert [p.name for p in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_folder_that_takes_no_file_is_refused_before_training(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dspark_lab.training.pocket.train_pocket", lambda *_: pytest.fail("training began"))
+    Path("file").write_text("kept")
+    says(cli("train", "pocket", "--out", "file"), "--out file", "Choose another folder")
+    if Path("/proc/self").is_dir():
+        says(cli("train", "pocket", "--out", "/proc/self"), "--out /proc/self", "Choose another folder")
+
+
 def test_gamma_beyond_the_drafters_block_is_refused_with_its_size(cli: Any, pair: list[str], tmp_path: Path) -> None:
     says(cli("step", PROMPT, *pair, "--gamma", "6", "--trace", "t.json"), "gamma is 6", "blocks of 5", "0 to 5")
     assert not list(tmp_path.iterdir())
@@ -127,6 +186,19 @@ def test_no_prompt_at_a_terminal_asks_for_one_with_an_example(monkeypatch: pytes
 def test_a_device_file_is_never_replaced_by_a_result() -> None:
     with pytest.raises(LabError, match="not a file"):
         options.check_outputs(json=Path("/dev/null"))
+
+
+@pytest.mark.parametrize("option", ["--trace", "--json"])
+def test_a_disk_that_fills_up_during_the_run_is_one_message(
+    cli: Any, pair: list[str], monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    result = cli("step", PROMPT, *pair, "--rounds", "1", option, "t.json")
+    assert result.exit_code == 2 and not list(Path.cwd().iterdir())
+    assert result.stderr.startswith("error: cannot write t.json: No space left on device")
 
 
 def test_a_full_disk_is_one_message_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -80,6 +80,24 @@ def test_generate_writes_what_was_measured(cli: Any, pair: list[str]) -> None:
     assert "one by one: " in result.stderr and "times as fast (measured)" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    ["\U0001f600 Tom \U0001f469\u200d\U0001f467", "<script>alert(1)</script>", "<|end|><|im_end|> [/red][bold]x"],
+)
+def test_emoji_html_and_the_names_of_special_tokens_are_plain_text(
+    cli: Any, pair: list[str], tiny_lab: Lab, prompt: str
+) -> None:
+    result = cli("generate", *pair, *SHORT, "--trace", "t.json", stdin=prompt)
+    assert result.exit_code == 0, result.output
+    read = Trace.load("t.json")
+    assert read.prompt == prompt
+    special = set(tiny_lab.target.tokenizer.all_special_ids)
+    plain = tiny_lab.session("Tom", SETTINGS).trace()
+    assert [t.id for t in read.prompt_tokens if t.id in special] == [
+        t.id for t in plain.prompt_tokens if t.id in special
+    ]
+
+
 @pytest.mark.parametrize("plain", [["--no-drafter"], ["--gamma", "0"]])
 def test_without_a_draft_each_round_draws_one_token(cli: Any, pair: list[str], plain: list[str]) -> None:
     models = pair[:2] + pair[4:] if plain == ["--no-drafter"] else pair
