@@ -47,6 +47,25 @@ def test_no_free_port_names_the_range_and_the_remedy(taken: int) -> None:
         free_port(taken, tries=1)
 
 
+@pytest.mark.parametrize(
+    "host", ["999.1.1.1", "203.0.113.7", "no-such-name.invalid", "2001:db8::1", "é" * 99, "127.0.0.1:80"]
+)
+def test_a_wrong_host_is_named_and_no_port_blamed(host: str) -> None:
+    with pytest.raises(OSError, match="is no address of this machine") as caught:
+        free_port(host=host)
+    assert repr(host) in str(caught.value) and "taken" not in str(caught.value)
+    assert "127.0.0.1" in str(caught.value) and "0.0.0.0" in str(caught.value)
+
+
+def test_a_port_that_needs_rights_is_not_called_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(OSError, match="port 80 on 127.0.0.1 .*name one from 1024"):
+        free_port(80, tries=1)
+
+
 def test_the_last_port_ends_the_range() -> None:
     with socket.socket() as listener:
         try:

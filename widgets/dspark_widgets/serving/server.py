@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import signal
@@ -84,18 +85,25 @@ def free_port(preferred: int = 8866, tries: int = 20, host: str = "127.0.0.1") -
     """Return the first port from ``preferred`` on that nothing listens on.
 
     Raises:
-        OSError: ``tries`` ports in a row are taken.
+        OSError: ``host`` is no address of this machine, a port needs rights, or ``tries`` ports in a row are taken.
     """
     last = min(preferred + tries, 65536) - 1
     for port in range(preferred, last + 1):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            if os.name == "posix":  # as servers do: a port whose old connections are only fading counts as free
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+                if os.name == "posix":  # as servers do: a port whose old connections are only fading counts as free
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, port))
-            except OSError:
-                continue
-            return port
+                return port
+        except (OSError, TypeError) as error:  # a name that cannot be encoded is a TypeError
+            code = getattr(error, "errno", None)
+            if code == errno.EACCES:
+                raise OSError(f"port {port} on {host} needs rights that you lack: name one from 1024 on") from error
+            if code != errno.EADDRINUSE:
+                raise OSError(
+                    f"host {host!r} is no address of this machine ({error}): "
+                    "take 127.0.0.1 for this machine alone, 0.0.0.0 to let others in"
+                ) from error
     where = f"port {preferred}" if last <= preferred else f"ports {preferred} to {last}"
     raise OSError(f"no free port on {host}: {where} taken; end what listens there or name another port")
 
