@@ -170,6 +170,59 @@ def test_showing_another_trace_forgets_forks_and_place() -> None:
     assert widget.cursor["serial"] > serial
 
 
+def set_by_page(widget: Stepper, **state: Any) -> None:
+    """As the page's update of traits."""
+    widget._handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("cursor", 5, "the page's cursor is not a Cursor: 5"),
+        ("cursor", None, "cursor is not a Cursor"),
+        ("cursor", [], "cursor is not a Cursor"),
+        ("cursor", {"branch": "0"}, "cursor.branch has a value of the wrong type: '0'"),
+        ("cursor", {"round": 1.5}, "cursor.round has a value of the wrong type"),
+        ("cursor", {"phase": "think"}, "cursor.phase is 'think', but must be one of 'prompt', 'parallel'"),
+        ("cursor", {"phase": []}, "cursor.phase is []"),
+        ("cursor", {"place": 1}, "unknown field 'place'"),
+        ("cursor", {"round": 1}, "the page's cursor lacks the field 'branch'"),
+        ("preferences", {"theme": "pink"}, "preferences.theme is 'pink'"),
+        ("preferences", {"speed": float("inf")}, "preferences.speed"),
+        ("preferences", "fast", "preferences"),
+        ("controls", {"prompt": None}, "controls.prompt"),
+        ("trace", {"rounds": 3}, "the page cannot set trace"),
+        ("branches", 7, "the page cannot set branches"),
+        ("status", [], "the page cannot set status"),
+        ("live", True, "the page cannot set live"),
+        ("layout", 5, "layout"),
+        ("tooltip", 5, "tooltip"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_trait_is_answered_and_changes_nothing(
+    name: str, value: Any, said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    widget = Stepper(fixtures.session(seed=2))
+    before, sent = widget.get_state(), list[dict[str, Any]]()
+    monkeypatch.setattr(widget, "_send", lambda message, **_: sent.append(message))
+    set_by_page(widget, **{name: value})
+    assert said in widget.status["error"] and "ecord the trace" not in widget.status["error"]
+    assert (widget.status["state"], widget.status["where"]) == ("ready", "request")
+    assert {**widget.get_state(), "status": None} == {**before, "status": None}
+    assert sent[-1]["method"] == "update" and list(sent[-1]["state"]) == [name]  # the page shows what is there again
+    assert not caplog.records
+
+
+def test_what_fits_is_taken_beside_what_does_not() -> None:
+    widget = Stepper(fixtures.session(seed=2))
+    place = {**widget.cursor, "round": 1, "phase": "verify"}
+    set_by_page(widget, preferences={"theme": 3}, cursor=place, tabbable=True)
+    assert widget.cursor == place and widget.tabbable is True
+    assert "preferences.theme" in widget.status["error"]
+    ask(widget, type="fork", branch=0, **lowered(0, 1, 0.9))
+    assert widget.status["error"] == "" and len(widget.branches) == 1
+
+
 @pytest.mark.parametrize(
     "message", [{"type": []}, {"type": {}}, {"type": None}, {}, 5, None, {"type": "delete", "branch": {}}]
 )

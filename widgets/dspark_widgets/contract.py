@@ -9,7 +9,7 @@ stay where they are until the next request. A trace is as in ``dspark_lab.trace`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from dspark_lab.errors import LabError
@@ -208,36 +208,38 @@ class RoundsReply:
 
 
 _REQUESTS: dict[str, type[Any]] = {
+    "fork": ForkRequest,
     "delete": DeleteRequest,
     "generate": GenerateRequest,
+    "example": ExampleRequest,
     "stop": StopRequest,
     "sync": SyncRequest,
 }
+_SET_BY_THE_PAGE: dict[str, type[Any]] = {"cursor": Cursor, "preferences": Preferences, "controls": Controls}
+_RELOAD = "Reload the page, so that page and library are of one version."
 
 
 def read_request(message: Any) -> Request:
     """A message of the browser as its dataclass. Raises LabError for anything else."""
-    kind = message.get("type") if isinstance(message, Mapping) else None
-    if not isinstance(message, Mapping) or not isinstance(kind, str):
-        raise LabError("a message from the page has no type: reload the page.")
-    values = {name: value for name, value in message.items() if name != "type"}
-    try:
-        if kind == "fork":
-            branch, number = _whole(values["branch"]), _whole(values["round"])
-            return ForkRequest(branch, number, Overrides.from_json(values["overrides"]))
-        if kind == "example":
-            if values["domain"] not in DOMAINS:
-                raise LabError(f"there is no domain {values['domain']!r}: take one of {', '.join(DOMAINS)}.")
-            return ExampleRequest(values["domain"], _whole(values["index"]))
-        if kind in _REQUESTS:
-            request: Request = from_json(_REQUESTS[kind], values, f"the page's {kind} request")
-            return request
-    except (KeyError, TypeError) as error:
-        raise LabError(f"the page's {kind} request is not complete ({error}): reload the page.") from error
-    raise LabError(f"unknown request {kind!r}: reload the page, so that page and library are of one version.")
+    if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
+        raise LabError(f"a message from the page has no type. {_RELOAD}")
+    values = dict(message)
+    kind = values.pop("type")
+    if kind not in _REQUESTS:
+        raise LabError(f"unknown request {kind!r}. {_RELOAD}")
+    if kind == "fork" and "overrides" in values:
+        values["overrides"] = Overrides.from_json(values["overrides"])
+    request: Request = from_json(_REQUESTS[kind], values, f"the page's {kind} request", _RELOAD)
+    return request
 
 
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{value!r} is not a whole number")
-    return value
+def check_trait(name: str, value: Any) -> None:
+    """Raises LabError where ``value`` is nothing that the page may set ``name`` to. Traits not of the contract pass."""
+    if name in _SET_BY_THE_PAGE:
+        kind, where = _SET_BY_THE_PAGE[name], f"the page's {name}"
+        from_json(kind, value, where, _RELOAD)
+        missing = [field.name for field in fields(kind) if field.name not in value]
+        if missing:
+            raise LabError(f"{where} lacks the field {missing[0]!r}. {_RELOAD}")
+    elif name in {field.name for field in fields(ViewState)}:
+        raise LabError(f"the page cannot set {name}. {_RELOAD}")

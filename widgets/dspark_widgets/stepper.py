@@ -103,8 +103,21 @@ class Stepper(anywidget.AnyWidget):
         try:
             self.handle(contract.read_request(message))
         except Exception as error:  # whatever a page sends, it is answered, and the kernel goes on
-            state = self.status["state"] if self._worker.busy else self.idle_state
-            self.set_status(cast(contract.State, state), error=explain(error), where=cast(contract.Where, where))
+            self._refuse(error, cast(contract.Where, where))
+
+    def set_state(self, sync_data: Any) -> None:
+        """Take what the page sets. A value that does not fit is answered with an error, and with the one that stays."""
+        for name, value in sync_data.items():
+            try:
+                contract.check_trait(name, value)
+                super().set_state({name: value})
+            except Exception as error:
+                self._refuse(error, "request")
+                self.send_state(name)
+
+    def _refuse(self, error: Exception, where: contract.Where) -> None:
+        state = self.status["state"] if self._worker.busy else self.idle_state
+        self.set_status(cast(contract.State, state), error=explain(error), where=where)
 
     def handle(self, request: contract.Request) -> None:
         """Answer one request of the page. Raises LabError where it cannot be met."""
