@@ -47,6 +47,10 @@ class Lab:
         """The most tokens drafted a round, 0 without a drafter."""
         return self.drafter.block_size if self.drafter else 0
 
+    def with_drafter(self, drafter: str | Path | None) -> Lab:
+        """The same target, not loaded again, with another drafter; None decodes autoregressively."""
+        return Lab(self.target, None if drafter is None else load_drafter(drafter, self.target))
+
     def check(self, prompt: str) -> None:
         """Raises LabError where the prompt cannot be run: empty, too long, with control characters."""
         encode_prompt(self.target.tokenizer, prompt, self.target.context_limit)
@@ -90,6 +94,11 @@ def load(target: str | Path | None = None, drafter: str | Path | None = None, de
         drafter = "dspark"
     loaded = load_target(POCKET / "target" if target is None else target, place)
     return Lab(loaded, load_drafter(drafter, loaded) if drafter is not None else None)
+
+
+def ready_kinds() -> list[str]:
+    """The kinds of drafter that the pocket target has at hand: shipped with it, or in need of no weights."""
+    return [kind.name for kind in KINDS.values() if not kind.weights or (POCKET / kind.name).is_dir()]
 
 
 def load_target(source: str | Path, device: torch.device) -> Target:

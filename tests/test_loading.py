@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from dspark_lab import LabError, Settings, load
 from dspark_lab.checkpoints import revision, weight_files
-from dspark_lab.loading import Lab
+from dspark_lab.loading import Lab, ready_kinds
 
 
 @pytest.fixture(autouse=True)
@@ -256,3 +256,17 @@ def test_a_mistyped_folder_does_not_reach_for_the_hub(tmp_path: Path, monkeypatc
     (tmp_path / "models").mkdir()
     with pytest.raises(LabError, match="no folder"):
         load("models/typo", device="cpu")
+
+
+def test_every_ready_kind_loads_beside_the_same_target(pocket_lab: Lab) -> None:
+    kinds = ready_kinds()
+    assert "dspark" in kinds
+    for name in kinds:
+        other = pocket_lab.with_drafter(name)
+        assert other.target is pocket_lab.target and other.drafter.info.kind == name
+    assert pocket_lab.with_drafter(None).block_size == 0
+
+
+def test_a_kind_without_weights_for_this_target_says_where_to_get_them(tiny_lab: Lab) -> None:
+    with pytest.raises(LabError, match="'dspark' ships for the pocket target only.*train drafter"):
+        tiny_lab.with_drafter("dspark")
