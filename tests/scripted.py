@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from dspark_lab.decoding import Outcome, State, decode_round
-from dspark_lab.drafters.base import Choose, Draft
+from dspark_lab.drafters.base import Choose, Draft, Drafter
 from dspark_lab.settings import Overrides, Settings
+from dspark_lab.target import Target
 from dspark_lab.trace import RESIDUAL, ModelInfo, Round, Token
 
 Logits = Callable[[tuple[int, ...]], list[float]]
@@ -205,8 +206,8 @@ def acceptance_cells(outcome: Outcome, k: int, where: float) -> Cells:
 
 
 def round_outcomes(
-    target: ScriptedTarget,
-    drafter: ScriptedDrafter | None,
+    target: ScriptedTarget | Target,
+    drafter: Drafter | None,
     state: State,
     settings: Settings,
     room: int,
@@ -221,7 +222,9 @@ def round_outcomes(
     """
 
     def follow(fixed: Mapping[str, float], weight: float) -> Iterator[tuple[float, Outcome, State]]:
-        after = State(list(state.tokens), state.cache.copy(len(state.tokens) - 1), list(state.drafter_state or []))
+        length = len(state.tokens) - 1
+        drafted = drafter.copy_state(state.drafter_state, length) if drafter else None
+        after = State(list(state.tokens), state.cache.copy(length), drafted)
         outcome = decode_round(target, drafter, after, 0, settings, room, Overrides({}, fixed, verify_length))
         address, branches = _undecided(outcome, fixed, where, accept)
         if not address:

@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from dspark_lab.drafters.dspark_model import DSparkModel
 from dspark_lab.errors import LabError
 from dspark_lab.records import write_atomically
 from dspark_lab.training.answers import AnswerBatches, regenerate
@@ -120,8 +120,8 @@ def save_target(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, fo
     part.rename(folder)
 
 
-def save_drafter(drafter: DSparkModel, folder: Path) -> None:
-    """DeepSpec layout, weights rounded to bfloat16; whole or not at all."""
+def save_drafter(drafter: Any, folder: Path) -> None:
+    """A model of ``training.kinds``: its ``config.json`` and its weights rounded to bfloat16; whole or not at all."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
