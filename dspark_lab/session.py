@@ -60,6 +60,11 @@ class Session:
     def text(self) -> str:
         return self.target.text(self.tokens)
 
+    @property
+    def round_count(self) -> int:
+        """Rounds run so far, recorded or not."""
+        return len(self._starts)
+
     def advance(self) -> Outcome:
         """Run one round without recording what a view would show: the fast path.
 
