@@ -146,7 +146,15 @@ def test_a_local_page_answers_to_local_names_only(ip: str, base_url: str, foreig
 
 @pytest.mark.parametrize(
     ("host", "local"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("", False),
+        ("127.example.com", False),
+    ],
 )
 def test_loopback_hosts(host: str, local: bool) -> None:
     assert is_loopback(host) is local

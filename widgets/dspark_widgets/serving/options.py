@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import zmq
 
 CONNECTION = "dspark_widgets.serving.handlers.NoDelayConnection"
@@ -13,4 +15,7 @@ KERNEL_OPTIONS = ["--KernelManager.transport_encryption=auto"] if zmq.has("curve
 
 def is_loopback(host: str) -> bool:
     """Return whether ``host`` can be reached from this machine only."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name: 127.example.com may be anybody's
+        return host == "localhost"

@@ -80,7 +80,7 @@ export interface Round {
   timings: Timings | null;
 }
 
-/** A model of the session: name, kind ("target", or the drafter's kind such as "dspark"), revision (first 12 hex digits of the weights' SHA-256), parameter count, and for a drafter its block size and number of target layers read. */
+/** A model of the session: name, kind ("target", or the drafter's kind such as "dspark"), revision (first 12 hex digits of the weights' SHA-256, "" without weights), parameter count, and for a drafter its block size. */
 export interface ModelInfo {
   name: string;
   kind: string;
