@@ -49,6 +49,7 @@ function Loaded({ model, shown }) {
   const [status] = useTrait(model, "status");
   const [live] = useTrait(model, "live");
   const [kind] = useTrait(model, "kind");
+  const failed = kind !== "app" && status.error && status.where !== "fork"; // the app shows its own
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const branch = shown.find((b) => b.id === cursor.branch) ?? shown[0];
   const predictions = usePredictions(preferences.predict);
@@ -92,6 +93,7 @@ function Loaded({ model, shown }) {
     event.stopPropagation();
   };
   return html`<div class="dl-stepper" data-testid="stepper" ref=${root} tabindex="-1" onKeyDown=${onKey}>
+    ${failed && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
     <${BranchTabs} shown=${shown} active=${branch.id} live=${live && !busy} onPick=${(/** @type {number} */ id) => setCursor({ ...cursor, ...step, branch: id })}
       onDelete=${(/** @type {number} */ id) => send({ type: "delete", branch: id })} />
     <${TextSoFar} prompt=${trace?.prompt ?? ""} rounds=${branch.rounds} round=${round} known=${now}>
