@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dspark_lab.drafters.heads import ConfidenceHead, MarkovHead
+from dspark_lab.drafters.norms import rms_norm
 from dspark_lab.errors import LabError
 
 ARCHITECTURE = "Qwen3DSparkModel"
@@ -119,7 +120,7 @@ class RMSNorm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return rms_norm(x, self.weight, self.eps)
 
 
 def rope_tables(config: DSparkConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,8 +133,9 @@ def rope_tables(config: DSparkConfig, positions: Tensor) -> tuple[Tensor, Tensor
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary embedding of ``x`` [..., head_dim], by halves as Qwen3 does."""
-    left, right = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-right, left], dim=-1) * sin
+    half = x.shape[-1] // 2
+    signed = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
+    return torch.addcmul(x * cos, x.roll(half, -1), signed)
 
 
 class Attention(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from dspark_lab.training.corpus import Example, example
+from dspark_lab.training.states import States
 from dspark_lab.training.sums import PROMPTS as SUMS_PROMPTS
 from dspark_lab.training.sums import sums
 
@@ -31,11 +32,20 @@ Row = tuple[list[int], list[bool]]
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded token ids [B, L] and, of the same shape, True where a token is to be learned: the answer's, its end
-    token too; of bare sums only the results, for nobody could know which sum comes next."""
+    """Sequences side by side.
+
+    Attributes:
+        ids: right-padded token ids [B, L].
+        answer: [B, L], True where a token is to be learned: the answer's, its end token too; of bare sums only the
+            results, for nobody could know which sum comes next.
+        rows: which rows of the answers these are, () where they are not numbered.
+        states: the target's, where they have been computed before.
+    """
 
     ids: Tensor
     answer: Tensor
+    rows: tuple[int, ...] = ()
+    states: States | None = None
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.training.batches import Batch
 from dspark_lab.training.kinds import Options
-from dspark_lab.training.losses import LossWeights, draft_losses
+from dspark_lab.training.losses import LossWeights, losses_of_rows
+from dspark_lab.training.states import States, target_probabilities, target_states
 
 
 def new_config(target: PreTrainedModel, options: Options) -> DSparkConfig:
@@ -83,58 +85,59 @@ class Objective:
 
     def __init__(
         self,
-        model: DSparkModel,
+        model: nn.Module,
         target: PreTrainedModel,
         batches: Callable[[int], Batch],
         weights: LossWeights | None = None,
         seed: int = 0,
     ) -> None:
-        self.model, self.target, self.batches, self.seed = model, target, batches, seed
+        self.model: Any = model
+        self.target, self.batches, self.seed = target, batches, seed
         self.weights = weights or LossWeights()
 
     def __call__(self, step: int) -> dict[str, Tensor]:
-        c, device = self.model.config, self.model.fc.weight.device
+        c, device = self.model.config, self.model.embed_tokens.weight.device
         batch = self.batches(step)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        anchors, kept = (t.to(device) for t in sample_anchors(batch.answer, c.num_anchors, generator))
-        batch = Batch(batch.ids.to(device), batch.answer.to(device))
-        g, length = c.block_size, batch.ids.shape[1]
-        taps, target_logits = self._target_states(batch.ids)
+        anchors, kept = sample_anchors(batch.answer, c.num_anchors, generator)
+        most = int(kept.sum(1).max())  # short answers have room for few
+        anchors, kept, ids, answer = (
+            t.to(device) for t in (anchors[:, :most], kept[:, :most], batch.ids, batch.answer)
+        )
+        states = batch.states or target_states(self.target, ids, c.target_layer_ids)
+        g, length = c.block_size, ids.shape[1]
         places = anchors[..., None] + torch.arange(
             g, device=device
         )  # [B, A, g] sequence positions of the block's slots
         labels_at = (places + 1).clamp(max=length - 1)
-        valid = (
-            (batch.answer.gather(1, labels_at.flatten(1)).view_as(places) & (places + 1 < length)).cumprod(-1).bool()
-        )
+        valid = (answer.gather(1, labels_at.flatten(1)).view_as(places) & (places + 1 < length)).cumprod(-1).bool()
         valid &= kept[..., None]
-        previous = batch.ids.gather(1, places.clamp(max=length - 1).flatten(1))  # [B, A*g]
-        inputs = torch.full_like(places, c.mask_token_id)
-        inputs[..., 0] = batch.ids.gather(1, anchors)
-        context = self.model.context(taps, torch.arange(length, device=device).expand(len(batch.ids), -1))
-        mask = block_mask(anchors, length, g)
-        hidden = self.model.block(inputs.flatten(1), places.flatten(1), context, mask)  # [B, A*g, H]
-        logits = self.model.lm_head(hidden)
+        hidden = self.hidden(ids, places, states)  # [B, A*g, H]
+        # From here on only the M slots that have something to predict.
+        row, slot = valid.flatten(1).nonzero(as_tuple=True)
+        hidden, at = hidden[row, slot], places.flatten(1)[row, slot]
+        previous, labels = ids[row, at], ids[row, at + 1]
+        logits = self.model.lm_head(hidden)  # [M, V]
         if self.model.markov_head is not None:
             logits = logits + self.model.markov_head(previous)
         confidence = None
         if self.model.confidence_head is not None:
-            confidence = self.model.confidence_logits(hidden, previous).view(-1, g)
-        index = places.clamp(max=length - 1).flatten(1)[..., None].expand(-1, -1, c.vocab_size)
-        aligned = target_logits.gather(1, index)
-        labels = batch.ids.gather(1, labels_at.flatten(1)).view(-1, g)
-        keep = kept.flatten()
-        return draft_losses(
-            logits.view(-1, g, c.vocab_size)[keep],
-            None if confidence is None else confidence[keep],
-            aligned.view(-1, g, c.vocab_size)[keep],
-            labels[keep],
-            valid.view(-1, g)[keep],
-            self.weights,
-        )
+            confidence = self.model.confidence_logits(hidden, previous)
+        p_t = _probabilities_at(self.target, states[1], row, at)
+        return losses_of_rows(logits, confidence, p_t, labels, valid[kept], self.weights)
 
-    @torch.no_grad()
-    def _target_states(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        out = self.target(ids, use_cache=False, output_hidden_states=True)
-        taps = [out.hidden_states[layer + 1] for layer in self.model.config.target_layer_ids]
-        return torch.cat(taps, dim=-1), out.logits
+    def hidden(self, ids: Tensor, places: Tensor, states: States) -> Tensor:
+        """What the LM head reads [B, A*g, hidden] in blocks whose slots are at ``places`` [B, A, g] of ``ids`` [B, L]; the
+        first slot is the anchor's."""
+        c, length, anchors = self.model.config, ids.shape[1], places[..., 0]
+        inputs = torch.full_like(places, c.mask_token_id)
+        inputs[..., 0] = ids.gather(1, anchors)
+        context = self.model.context(states[0], torch.arange(length, device=ids.device).expand(len(ids), -1))
+        mask = block_mask(anchors, length, c.block_size)
+        return self.model.block(inputs.flatten(1), places.flatten(1), context, mask)
+
+
+def _probabilities_at(target: PreTrainedModel, final: Tensor, row: Tensor, at: Tensor) -> Tensor:
+    """p_t [M, V] at positions ``at`` of sequences ``row``; blocks overlap, and a position is computed once."""
+    place, index = torch.unique(row * final.shape[1] + at, return_inverse=True)
+    return target_probabilities(target, final.flatten(0, 1)[place])[index]

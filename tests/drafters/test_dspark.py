@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -152,11 +154,17 @@ class OnePlaceOff(torch.nn.Module):
     def __init__(self, vocab: int, ahead: int) -> None:
         super().__init__()
         self.vocab, self.ahead = vocab, ahead
+        self.config = SimpleNamespace(get_text_config=SimpleNamespace)
+
+    def get_decoder(self) -> Any:
+        return self
+
+    def get_output_embeddings(self) -> Any:
+        return torch.nn.Identity()
 
     def forward(self, ids: Tensor, **_: object) -> object:
         logits = 30 * torch.nn.functional.one_hot(ids.roll(-self.ahead, 1), self.vocab).float()
-        states = [torch.zeros(*ids.shape, 32)] * 5
-        return type("Output", (), {"logits": logits, "hidden_states": states})()
+        return SimpleNamespace(last_hidden_state=logits, hidden_states=[torch.zeros(*ids.shape, 32)] * 5)
 
 
 @pytest.mark.parametrize(("ahead", "right"), [(1, True), (0, False), (2, False)])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dspark_lab.errors import LabError
 from dspark_lab.loading import Lab
 from dspark_lab.training.batches import Batch, answer_row, collate
 from dspark_lab.training.drafter import Objective, block_mask, new_model, sample_anchors
@@ -96,6 +97,74 @@ def test_the_confidence_label_sends_no_gradient_into_the_draft() -> None:
     losses["loss"].backward()
     assert draft.grad is None or not draft.grad.any()
     assert confidence.grad[valid].all() and not confidence.grad[~valid].any()
+
+
+def test_gradients_are_those_that_autograd_finds() -> None:
+    """The fused comparison against plain softmaxes, for every term alone and all together."""
+    draft, confidence, target, labels, valid = random_losses_input()
+    for w in (LossWeights(1, 0, 0), LossWeights(0, 1, 0), LossWeights(0, 0, 0, 1), LossWeights(0.3, 0.4, 0.5, 0.6, 3)):
+        mine, plain = (draft.clone().requires_grad_() for _ in range(2))
+        draft_losses(mine, confidence, target, labels, valid, w)["loss"].backward()
+        weight = torch.exp(-torch.arange(4) / w.decay) * valid
+        weight = weight / weight.sum()
+        p_d, p_t = plain.softmax(-1), target.softmax(-1)
+        distance = (p_d - p_t).abs().sum(-1)
+        ce = -(plain.log_softmax(-1).gather(2, labels[..., None]).squeeze(2) * weight).sum()
+        tau = 1 + ((1 - distance / 2) * valid).cumprod(-1).sum(-1).mean()
+        (w.ce * ce + w.tv * (distance * weight).sum() - w.accept * tau).backward()
+        torch.testing.assert_close(mine.grad, plain.grad)
+
+
+def test_the_acceptance_loss_is_minus_tau_and_lengthens_drafts() -> None:
+    draft, confidence, target, labels, valid = random_losses_input()
+    draft.requires_grad_()
+    first = draft_losses(draft, confidence, target, labels, valid, LossWeights(0, 0, 0, 1))
+    assert float(first["loss"].detach()) == -float(first["tau"])
+    first["loss"].backward()
+    after = draft_losses(draft - 0.1 * draft.grad, confidence, target, labels, valid, LossWeights(0, 0, 0, 1))
+    assert float(after["tau"]) > float(first["tau"])
+
+
+def test_a_label_of_vanishing_probability_keeps_its_loss_and_gradient() -> None:
+    draft = torch.zeros(1, 1, 4).index_fill(2, torch.tensor([0]), 300.0).requires_grad_()
+    one = torch.ones(1, 1, dtype=torch.long)
+    losses = draft_losses(draft, None, torch.zeros(1, 1, 4), one, one.bool(), LossWeights(1, 1, 0))
+    losses["loss"].backward()
+    assert float(losses["ce"]) == pytest.approx(300)
+    assert draft.grad[0, 0, :2].tolist() == pytest.approx([1, -1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ce=0.1,tv=0.9,conf=1", LossWeights()),
+        ("ce=1", LossWeights(1, 0, 0)),
+        (" accept = 1 , decay=inf", LossWeights(0, 0, 0, 1, math.inf)),
+    ],
+)
+def test_losses_are_written_as_terms_with_weights(text: str, expected: LossWeights) -> None:
+    assert LossWeights.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("kl=1", "'kl=1' is no weight"),
+        ("ce", "'ce' is no weight"),
+        ("ce=1,ce=2", "given twice"),
+        ("ce=one", "'one'"),
+        ("ce=-0.1", "ce is -0.1"),
+        ("tv=nan", "tv is nan"),
+        ("conf=inf,ce=1", "conf is inf"),
+        ("ce=1,decay=0", "decay is 0.0"),
+        ("ce=1,decay=nan", "decay is nan"),
+        ("ce=0", "all weights of the loss are 0"),
+        ("", "'' is no weight"),
+    ],
+)
+def test_a_loss_that_cannot_be_is_refused_with_its_value(text: str, words: str) -> None:
+    with pytest.raises(LabError, match=words):
+        LossWeights.parse(text)
 
 
 def test_without_a_confidence_head_its_loss_is_0() -> None:
