@@ -183,19 +183,27 @@ def port() -> Check:
 
 
 def chromium() -> Check:
-    """A browser for the browser tests: named, on the PATH, or Playwright's own."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    """A browser for the browser tests and for pictures of figures."""
     named = os.environ.get("DSPARK_CHROMIUM", "")
     if named and not os.access(named, os.X_OK):
         return Check(TESTS, "chromium", BROKEN, f"DSPARK_CHROMIUM={named} cannot be run", "unset DSPARK_CHROMIUM")
+    found = find_chromium()
+    if not found:
+        return Check(TESTS, "chromium", MISSING, "not found", "python tests/browser/ensure_browser.py")
+    return Check(TESTS, "chromium", OK, found)
+
+
+def find_chromium() -> str | None:
+    """A Chromium that can be run: named by DSPARK_CHROMIUM, on the PATH, or Playwright's own."""
+    named = os.environ.get("DSPARK_CHROMIUM", "")
+    if named:
+        return named if os.access(named, os.X_OK) else None
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     own = os.environ.get("PLAYWRIGHT_BROWSERS_PATH", "")
     caches = [os.path.expanduser(c) for c in (own, "~/.cache/ms-playwright", "~/Library/Caches/ms-playwright") if c]
     layouts = ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/*.app/Contents/MacOS/*")
     downloaded = (path for c in caches for layout in layouts for path in glob.glob(os.path.join(c, layout)))
-    found = named or next(filter(None, map(shutil.which, names)), None) or next(downloaded, None)
-    if not found:
-        return Check(TESTS, "chromium", MISSING, "not found", "python tests/browser/ensure_browser.py")
-    return Check(TESTS, "chromium", OK, found)
+    return next(filter(None, map(shutil.which, names)), None) or next(downloaded, None)
 
 
 def _said(error: Exception) -> str:

@@ -1,22 +1,177 @@
-"""``dspark-lab eval``: measure a pair."""
+"""``dspark-lab eval``: accepted length, acceptance and speed of drafters, on held-out prompts and benchmarks."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dspark_lab.cli import options
-from dspark_lab.cli.lazy import part
+from dspark_lab.cli.checks import find_chromium
+from dspark_lab.cli.console import interrupted, out, say
+from dspark_lab.cli.lazy import part, require
+from dspark_lab.cli.options import DEFAULTS
 from dspark_lab.errors import LabError
+from dspark_lab.records import to_json
+from dspark_lab.settings import Settings
 
-evaluating = typer.Typer(no_args_is_help=True, help="Measure acceptance on held-out prompts.")
+if TYPE_CHECKING:
+    from dspark_lab.drafters.base import Drafter
+    from dspark_lab.evaluation.charts import Chart
+    from dspark_lab.loading import Lab
+
+evaluating = typer.Typer(invoke_without_command=True, no_args_is_help=True)
+
+ALONE = "none"
+"""The drafter's name that decodes without one."""
+
+
+def names_option(help_text: str, default: str) -> Any:
+    """An option that takes a name and may be given several times."""
+    return typer.Option(help=help_text, parser=options.named, metavar="NAME", show_default=default)
 
 
 @evaluating.callback()
-def _group() -> None:
-    pass
+def evaluate(
+    context: typer.Context,
+    suite: Annotated[
+        list[str] | None,
+        names_option(
+            "pocket, a benchmark (gsm8k, math500, aime25, mbpp, humaneval, livecodebench, mt-bench, alpaca, "
+            "arena-hard), or a file of the --suite-folder. Give it several times for several.",
+            "pocket, or all files of the --suite-folder",
+        ),
+    ] = None,
+    drafter: Annotated[
+        list[str] | None,
+        names_option(
+            "A kind, a folder or a hub id; none decodes one token a round. Give it several times to compare.",
+            "the pocket DSpark",
+        ),
+    ] = None,
+    paper: Annotated[
+        str | None, options.name_option("Repeat an experiment of the paper: table1, fig2, fig3 or fig4.", "none")
+    ] = None,
+    checkpoints: Annotated[Path, options.folder_option("The --paper experiment's drafters, named as it says.")] = Path(
+        "runs", "drafters"
+    ),
+    paper_data: Annotated[
+        Path | None,
+        typer.Option(
+            help="The paper's numbers as JSON, shown beside ours.",
+            parser=options.path,
+            metavar="FILE",
+            show_default="none",
+        ),
+    ] = None,
+    suite_folder: Annotated[
+        Path | None, options.folder_option('NAME.jsonl files, {"turns": [...]} on each line.', "none")
+    ] = None,
+    turns: Annotated[str, options.name_option("first, or all: later turns follow on the answers.")] = "first",
+    prompts: Annotated[
+        int | None, options.whole_option("Prompts of each suite.", "200 of each pocket domain, else 500")
+    ] = None,
+    temperature: options.Temperature = DEFAULTS.temperature,
+    gamma: options.Gamma = DEFAULTS.gamma,
+    seed: options.Seed = DEFAULTS.seed,
+    max_new_tokens: Annotated[int | None, options.whole_option("Longest answer.", "160 for pocket, else 2048")] = None,
+    target: options.TargetModel = None,
+    device: options.Device = None,
+    json: options.JsonFile = None,
+    figures: Annotated[Path | None, options.folder_option("Draw figures into this folder.", "none")] = None,
+) -> None:
+    """Measure drafters: accepted length, acceptance by position, speed, with confidence intervals."""
+    if context.invoked_subcommand is not None:
+        return
+    settings = Settings(temperature=temperature, gamma=gamma, seed=seed)
+    if max_new_tokens is not None:
+        settings.with_changes({"max_new_tokens": max_new_tokens})
+    if turns not in ("first", "all"):
+        raise LabError(f"--turns is {turns!r}, but must be first or all.")
+    if paper and drafter:
+        raise LabError(f"--paper {paper} has drafters of its own: leave --drafter out, or --paper.")
+    if figures:
+        require("plotly")
+        make_folder("--figures", figures)
+    options.check_outputs(json=json)
+    from dspark_lab.evaluation import paper as experiments
+    from dspark_lab.evaluation.suites import load_suites
+
+    suites = load_suites(suite or [], suite_folder, prompts, seed)
+    data = experiments.PaperData.load(paper_data)
+    sources: Mapping[str, str | Path] = _named(drafter, target)
+    missing = {}
+    if paper:
+        sources, lacking = experiments.find(paper, checkpoints, target is None)
+        missing = {checkpoint.name: checkpoint.command(checkpoints, target) for checkpoint in lacking}
+        for name, command in missing.items():
+            say(f"missing {name}, which this makes: {command}", "yellow")
+        if not sources:
+            raise LabError(f"--checkpoints {checkpoints} holds no drafter of {paper}: train one with a command above.")
+    lab, drafters = _open(target, sources, device)
+    from dspark_lab.evaluation.charts import charts, table
+    from dspark_lab.evaluation.measure import measure
+    from dspark_lab.evaluation.report import report, show
+
+    measured = measure(lab.target, drafters, suites, settings, all_turns=turns == "all", max_new_tokens=max_new_tokens)
+    if measured.done:
+        found = report(measured, drafters, suites, settings, lab.target.info, lab.device)
+        show(found, out())
+        result = to_json(found)
+        drawn = experiments.charts(paper, found, sources, data) if paper else charts(found)
+        if paper:
+            for chart in drawn:
+                out().print(table(chart))
+            result |= {"experiment": paper, "missing": missing, "charts": to_json(drawn)}
+        if json:
+            options.write_json(json, result)
+        if figures:
+            _draw(drawn, figures)
+    if measured.interrupted:
+        interrupted(f"interrupted: {measured.done} of {measured.planned} conversations were measured")
+        raise typer.Exit(130)
+
+
+def _named(drafters: Sequence[str] | None, target: str | None) -> dict[str, str]:
+    """What --drafter names, by how it is called in tables: its last part where that is enough."""
+    names = list(drafters or ([] if target else ["dspark"]))
+    if len(set(names)) < len(names):
+        raise LabError(f"--drafter names {max(names, key=names.count)} twice: name each drafter once.")
+    short = [Path(name).name for name in names]
+    return {last if short.count(last) == 1 else name: name for last, name in zip(short, names, strict=True)}
+
+
+def _open(
+    target: str | None, sources: Mapping[str, str | Path], device: str | None
+) -> tuple[Lab, dict[str, Drafter | None]]:
+    if not sources:
+        raise LabError(f"no drafter is named for {target}: give one or more with --drafter.")
+    lab = options.open_pair(target, None, True, device)
+    from dspark_lab.loading import load_drafter
+
+    return lab, {
+        name: None if source == ALONE else load_drafter(source, lab.target) for name, source in sources.items()
+    }
+
+
+def _draw(charts: Sequence[Chart], folder: Path) -> None:
+    browser = find_chromium()
+    files = part("dspark_lab.evaluation.drawing", "write")(charts, folder, browser)
+    say(f"{len(charts)} figures are in {folder}, such as {files[0]}")
+    if browser is None:
+        say("no pictures (PNG) beside them: no Chromium was found, name one with DSPARK_CHROMIUM", "yellow")
+
+
+def make_folder(option: str, folder: Path) -> None:
+    """Make sure that ``folder`` is there and takes files. Raises LabError where it does not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise LabError(f"{option} {folder} cannot be written: {error.strerror}. Choose another folder.") from error
 
 
 @evaluating.command("pocket")
@@ -27,7 +182,7 @@ def eval_pocket(
     prompts: Annotated[int | None, options.whole_option("Prompts of each domain.", "as the evaluation chooses")] = None,
     json: options.JsonFile = None,
 ) -> None:
-    """Measure tau and acceptance of the pocket pair on prompts it was not trained on."""
+    """Measure a pair as train pocket made it: tau, and whether its answers are right, as its model card states."""
     if prompts is not None and prompts < 1:
         raise LabError(f"--prompts is {prompts}, but must be at least 1: leave it out for the full evaluation.")
     options.check_outputs(json=json)

@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from tqdm import tqdm
 
 from dspark_lab.checkpoints import POCKET
+from dspark_lab.evaluation.measure import measure
+from dspark_lab.evaluation.report import report, show
+from dspark_lab.evaluation.suites import POCKET_SUITE, load_suites
 from dspark_lab.loading import Lab, load
 from dspark_lab.records import write_atomically
 from dspark_lab.settings import Settings
-from dspark_lab.training.corpus import DOMAINS, Example, examples, final_number
-
-
-@dataclass(frozen=True)
-class DomainFigures:
-    """Figures of one domain at temperature 1 over the test split.
-
-    Attributes:
-        tau: tokens emitted per round, the final token counted.
-        acceptance: conditional acceptance by position (paper, Fig. 2): accepted at k / rounds in which all before k were;
-            None for a position that was never reached.
-        sample: one prompt with its answer.
-    """
-
-    prompts: int
-    rounds: int
-    tokens: int
-    tau: float
-    acceptance: list[float | None]
-    sample: tuple[str, str]
+from dspark_lab.training.corpus import examples, final_number
 
 
 def evaluate(
@@ -48,9 +30,17 @@ def evaluate(
 
     Returns:
         {"math_accuracy": share of ``prompts`` math answers right, greedy, target alone; "code_parses": share of sampled
-        code answers that are valid Python; "tau": {domain: ..., "macro": ...} at T=1; "domains": {domain: DomainFigures}}.
+        code answers that are valid Python; "tau": {domain: ..., "macro": ...} at T=1; "domains": {domain: {"acceptance":
+        conditional, by position (paper, Fig. 2), None where it was never reached; "sample": a prompt and its answer; ...}}}.
     """
     lab = load(folder / "target", folder / "dspark")
+    suites = load_suites([POCKET_SUITE], None, prompts, seed=0)
+    measured = measure(lab.target, {"dspark": lab.drafter}, suites, Settings())
+    if measured.interrupted:
+        raise KeyboardInterrupt
+    found = report(measured, {"dspark": lab.drafter}, suites, Settings(), lab.target.info, lab.device)
+    result = found.drafters["dspark"]
+    answers = {domain: [run.answers[0] for run in runs["dspark"]] for domain, runs in measured.runs.items()}
     figures: dict[str, Any] = {
         "measured": True,
         "device": lab.device,
@@ -58,50 +48,36 @@ def evaluate(
         "drafter": asdict(lab.drafter.info) if lab.drafter else None,
         "prompts": prompts,
         "math_accuracy": _math_accuracy(lab, prompts),
+        "code_parses": sum(map(_parses, answers["code"])) / prompts,
+        "tau": {name: f.tau.value for name, f in (result.domains | {"macro": result.macro}).items()},
+        "domains": {
+            suite.name: {
+                "prompts": prompts,
+                "rounds": result.suites[suite.name].rounds,
+                "tokens": result.suites[suite.name].tokens,
+                "tau": result.suites[suite.name].tau.value,
+                "acceptance": [e.value for e in result.suites[suite.name].conditional],
+                "sample": (suite.conversations[0][0], answers[suite.name][0]),
+            }
+            for suite in suites
+        },
     }
-    domains = {}
-    for domain in DOMAINS:
-        domains[domain], answers = _domain(lab, domain, prompts)
-        if domain == "code":
-            figures["code_parses"] = sum(map(_parses, answers)) / len(answers)
-    figures["tau"] = {name: d.tau for name, d in domains.items()}
-    figures["tau"]["macro"] = sum(d.tau for d in domains.values()) / len(domains)
-    figures["domains"] = {name: asdict(d) for name, d in domains.items()}
     if json_file:
         write_atomically(json_file, json.dumps(figures, indent=1) + "\n")
     if card:
         write_atomically(folder / "README.md", model_card(figures, json.loads((folder / "recipe.json").read_text())))
-    _show(figures)
+    show(found, Console())
+    print(f"math answers right (greedy): {figures['math_accuracy']:.1%}, code parses: {figures['code_parses']:.1%}")
     return figures
 
 
 def _math_accuracy(lab: Lab, count: int) -> float:
     settings = Settings(temperature=0.0, max_new_tokens=128)
     right = 0
-    for e in _progress(examples("math", "test", count), "math, greedy", count):
+    for e in tqdm(examples("math", "test", count), desc="math, greedy", total=count, unit="prompt", mininterval=1.0):
         session = lab.session(e.prompt, settings, drafter=False).run(trace=False)
         right += final_number(session.text) == e.result
     return right / count
-
-
-def _domain(lab: Lab, domain: str, count: int) -> tuple[DomainFigures, list[str]]:
-    answers, accepted, tokens = [], [], 0
-    block = lab.drafter.block_size if lab.drafter else 0
-    first = ("", "")
-    for i, e in enumerate(_progress(examples(domain, "test", count), f"{domain}, T=1", count)):
-        session = lab.session(e.prompt, Settings(seed=i, max_new_tokens=160))
-        while not session.finished:
-            outcome = session.advance()
-            # A round that ended the sequence says nothing about the positions behind its end.
-            accepted.append((outcome.verdict.accepted, len(outcome.draft.tokens), outcome.verdict.kind))
-        answers.append(session.text)
-        tokens += len(session.tokens)
-        first = first if i else (e.prompt, session.text)
-    acceptance = []
-    for k in range(block):
-        reached = [a for a, gamma, kind in accepted if a >= k and gamma > k and not (a == k and kind == "none")]
-        acceptance.append(sum(a > k for a in reached) / len(reached) if reached else None)
-    return DomainFigures(count, len(accepted), tokens, tokens / len(accepted), acceptance, first), answers
 
 
 def _parses(code: str) -> bool:
@@ -110,24 +86,6 @@ def _parses(code: str) -> bool:
     except SyntaxError:
         return False
     return True
-
-
-def _progress(items: Iterable[Example], label: str, total: int) -> Iterable[Example]:
-    return tqdm(items, desc=label, total=total, unit="prompt", mininterval=1.0)
-
-
-def _show(figures: dict[str, Any]) -> None:
-    table = Table(title=f"{figures['prompts']} test prompts a domain, T=1, measured on {figures['device']}")
-    for column in ("domain", "tau", "rounds", "acceptance by position"):
-        table.add_column(column)
-    for name, d in figures["domains"].items():
-        table.add_row(name, f"{d['tau']:.2f}", str(d["rounds"]), _row(d["acceptance"]))
-    table.add_row("macro", f"{figures['tau']['macro']:.2f}", "", "")
-    console = Console()
-    console.print(table)
-    console.print(
-        f"math answers right (greedy): {figures['math_accuracy']:.1%}, code parses: {figures['code_parses']:.1%}"
-    )
 
 
 def _row(acceptance: list[float | None]) -> str:

@@ -1,0 +1,118 @@
+"""Charts as Plotly pages that open from a file, and as pictures where there is a Chromium to take them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+from plotly.subplots import make_subplots
+
+from dspark_lab.errors import LabError
+from dspark_lab.evaluation.charts import Chart, Series
+from dspark_lab.records import write_atomically
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#735C00", "#000000")
+"""Okabe and Ito's, told apart by most colour-blind readers; markers differ too."""
+MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
+HEIGHT, PANEL_WIDTH, MARGIN_WIDTH = 460, 330, 330
+
+
+def draw(chart: Chart) -> go.Figure:
+    """Markers with confidence intervals, joined where x is a number; the paper's are hollow and dashed."""
+    names = list(dict.fromkeys(_root(s.name) for panel in chart.panels.values() for s in panel))
+    figure = make_subplots(1, len(chart.panels), shared_yaxes=True, subplot_titles=list(chart.panels))
+    shown: set[str] = set()
+    for column, series in enumerate(chart.panels.values(), 1):
+        for s in series:
+            figure.add_trace(_trace(s, names.index(_root(s.name)), s.name not in shown), row=1, col=column)
+            shown.add(s.name)
+    missing = f"<br><sup>missing: {', '.join(chart.missing)}</sup>" if chart.missing else ""
+    figure.update_layout(
+        title=chart.title + missing,
+        template="plotly_white",
+        height=HEIGHT,
+        width=PANEL_WIDTH * len(chart.panels) + MARGIN_WIDTH,
+        scattermode="group",
+        yaxis_title=chart.y,
+    )
+    places = sorted({x for panel in chart.panels.values() for s in panel for x in s.points}, key=str)
+    figure.update_xaxes(title=chart.x, tickvals=places if all(isinstance(x, (int, float)) for x in places) else None)
+    return figure
+
+
+def _root(name: str) -> str:
+    """What a series of ours and the paper's have in common: they share colour and marker."""
+    return name.partition(" (")[0]
+
+
+def _trace(s: Series, index: int, legend: bool) -> go.Scatter:
+    x, estimates = list(s.points), list(s.points.values())
+    colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+    numeric = all(isinstance(value, (int, float)) for value in x)
+    above = [0.0 if e.high is None or e.value is None else e.high - e.value for e in estimates]
+    below = [0.0 if e.low is None or e.value is None else e.value - e.low for e in estimates]
+    return go.Scatter(
+        x=x,
+        y=[e.value for e in estimates],
+        name=s.name,
+        legendgroup=s.name,
+        showlegend=legend,
+        mode="lines+markers" if numeric else "markers",
+        line={"color": colour, "dash": "dash" if s.paper else "solid"},
+        marker={"symbol": marker + ("-open" if s.paper else ""), "size": 9, "color": colour},
+        error_y={"type": "data", "array": above, "arrayminus": below, "visible": any(above + below), "thickness": 1},
+    )
+
+
+def write(charts: Sequence[Chart], folder: Path, chromium: str | None) -> list[Path]:
+    """``NAME.html`` for each chart, with Plotly's script beside them in ``plotly.min.js``, so that they work offline; and
+    ``NAME.png`` with ``chromium``, the program. Returns the files.
+
+    Raises:
+        LabError: a file cannot be written, or the browser fails.
+    """
+    write_atomically(folder / "plotly.min.js", get_plotlyjs())
+    files = []
+    for chart in charts:
+        figure = draw(chart)
+        page = folder / f"{chart.name}.html"
+        write_atomically(page, figure.to_html(include_plotlyjs="directory", config={"displayModeBar": False}))
+        files.append(page)
+        if chromium:
+            picture = page.with_suffix(".png")
+            _photograph(page, picture, int(figure.layout.width) + 16, HEIGHT + 16, chromium)
+            files.append(picture)
+    return files
+
+
+def _photograph(page: Path, picture: Path, width: int, height: int, chromium: str) -> None:
+    """kaleido would drive the same browser through three more packages."""
+    part = picture.with_name(f".{picture.name}.part.png")
+    with tempfile.TemporaryDirectory() as profile:
+        command = [
+            chromium,
+            "--headless",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            f"--user-data-dir={profile}",
+            f"--window-size={width},{height}",
+            "--force-device-scale-factor=2",
+            "--virtual-time-budget=10000",
+            f"--screenshot={part.resolve()}",
+            page.resolve().as_uri(),
+        ]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            command.insert(1, "--no-sandbox")  # Chromium refuses to run as root with it
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise LabError(f"{chromium} cannot draw {picture}: {error}. {page} is there.") from error
+    if not part.is_file():
+        last = (done.stderr.strip().splitlines() or ["it left no picture"])[-1]
+        raise LabError(f"{chromium} cannot draw {picture}: {last}. {page} is there.")
+    part.replace(picture)
