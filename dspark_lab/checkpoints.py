@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dspark_lab.errors import LabError
+
+if TYPE_CHECKING:
+    from dspark_lab.drafters.dspark_model import DraftConfig
+    from dspark_lab.target import Target
+
+C = TypeVar("C", bound="DraftConfig")
+M = TypeVar("M", bound=nn.Module)
 
 POCKET = Path(__file__).parent / "pocket"
 """The models that ship with the lab: ``target/`` and a folder for each kind of drafter that has weights."""
@@ -104,6 +112,31 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
         model.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
         raise LabError(f"the drafter in {folder} does not fit its own config.json: {error}") from error
+
+
+def matching_config(kind: type[C], config: Mapping[str, Any], folder: Path, target: Target) -> C:
+    """The parsed ``config.json`` in ``folder`` as a config of that kind. Raises LabError where it is damaged or was made
+    for another target."""
+    try:
+        c = kind.from_json(config)
+    except LabError as error:
+        raise LabError(f"{folder / 'config.json'}: {error}") from error
+    match("hidden size", c.hidden_size, target.config.hidden_size, folder)
+    match("vocabulary", c.vocab_size, target.vocab_size, folder)
+    if c.max_position_embeddings < target.context_limit:
+        raise LabError(
+            f"the drafter in {folder} has {c.max_position_embeddings:,} positions, the target {target.context_limit:,}: "
+            f"choose a drafter that reaches as far as its target."
+        )
+    match("number of target layers", c.num_target_layers, target.config.num_hidden_layers, folder)
+    return c
+
+
+def filled(model: M, folder: Path, target: Target) -> tuple[M, int]:
+    """``model`` with the weights in ``folder``, on the target's device and of its dtype, and their number."""
+    tensors = read_tensors(folder)
+    fill(model, tensors, folder)
+    return model.to(device=target.device, dtype=target.model.dtype), sum(t.numel() for t in tensors.values())
 
 
 def match(what: str, drafter: int, target: int, folder: Path) -> None:

@@ -80,10 +80,19 @@ class PackedLayers:
         return PackedCache(torch.zeros(shape, device=self._cos.device, dtype=self._cos.dtype))
 
     def forward(
-        self, x: Tensor, cache: PackedCache, taps: tuple[int, ...] = (), *, causal: bool
+        self,
+        x: Tensor,
+        cache: PackedCache,
+        taps: tuple[int, ...] = (),
+        *,
+        causal: bool,
+        attended: Tensor | None = None,
     ) -> tuple[Tensor, dict[int, Tensor]]:
         """Run ``x`` [n, hidden] at the positions after the cache's, whose keys and values are written there; the
         cache's length stays, so that the caller decides what is kept.
+
+        Args:
+            attended: what the first layer's attention reads [n, width], where that is not ``x`` normalised.
 
         Returns:
             the last layer's raw output [n, hidden], and the raw outputs of the layers in ``taps``, by layer.
@@ -91,20 +100,14 @@ class PackedLayers:
         n, start = len(x), cache.length
         end = start + n
         cache.reserve(end)
-        cos, sin = self._cos[start:end, None], self._sin[start:end, None]
-        groups, half = self.heads // self.kv_heads, self.head_dim // 2
+        groups = self.heads // self.kv_heads
         mask = self._mask(x, start, end).repeat(groups, 1) if causal and n > 1 else None
-        split, last = self.heads, self.heads + self.kv_heads
         tapped = {}
         for i, w in enumerate(self._weights):
-            qkv = F.linear(self._normalise(x, w.input_norm), w.qkv).view(n, -1, self.head_dim)
-            qk = self._normalise(qkv[:, :last], w.qk_scale)
-            qk = torch.addcmul(qk * cos, qk.roll(half, -1), sin)
+            normed = self._normalise(x, w.input_norm) if i or attended is None else attended
             stored = cache.buffer[i, :, :, :end]
-            stored[0, :, start:] = qk[:, split:].transpose(0, 1)
-            stored[1, :, start:] = qkv[:, last:].transpose(0, 1)
             q = (
-                qk[:, :split]
+                self._remember(w, normed, stored, start)
                 .view(n, self.kv_heads, groups, -1)
                 .permute(1, 2, 0, 3)
                 .reshape(1, self.kv_heads, groups * n, -1)
@@ -118,10 +121,30 @@ class PackedLayers:
                 tapped[i] = x
         return x, tapped
 
+    def remember(self, attended: Tensor, cache: PackedCache) -> None:
+        """Append the keys and values of ``attended`` [n, width], what the attention of a stack's only layer reads."""
+        (weights,) = self._weights
+        start, end = cache.length, cache.length + len(attended)
+        cache.reserve(end)
+        self._remember(weights, attended, cache.buffer[0, :, :, :end], start)
+        cache.length = end
+
     def rotate_keys(self, keys: Tensor, start: int) -> Tensor:
         """Rotary embedding of ``keys`` [..., n, head_dim] at the positions from ``start`` on."""
         end = start + keys.shape[-2]
         return torch.addcmul(keys * self._cos[start:end], keys.roll(self.head_dim // 2, -1), self._sin[start:end])
+
+    def _remember(self, w: _Weights, attended: Tensor, stored: Tensor, start: int) -> Tensor:
+        """Write keys and values into ``stored`` [2, kv heads, end, head_dim] from ``start`` on, and return the queries
+        [n, heads, head_dim]."""
+        split, last, end = self.heads, self.heads + self.kv_heads, stored.shape[2]
+        cos, sin = self._cos[start:end, None], self._sin[start:end, None]
+        qkv = F.linear(attended, w.qkv).view(len(attended), -1, self.head_dim)
+        qk = self._normalise(qkv[:, :last], w.qk_scale)
+        qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
+        stored[0, :, start:] = qk[:, split:].transpose(0, 1)
+        stored[1, :, start:] = qkv[:, last:].transpose(0, 1)
+        return qk[:, :split]
 
     def _normalise(self, x: Tensor, weight: Tensor) -> Tensor:
         """RMSNorm over the last dimension, in fewer and smaller steps than ``F.rms_norm`` takes on a CPU."""

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dspark_lab.checkpoints import fill, match, read_tensors
+from dspark_lab.checkpoints import filled, matching_config
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel, rope_tables
-from dspark_lab.errors import LabError
 from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
@@ -100,21 +99,7 @@ class DSparkDrafter:
 
 def load(folder: Path, config: Mapping[str, Any], target: Target, info: ModelInfo) -> DSparkDrafter:
     """A DeepSpec DSpark or DFlash checkpoint, matched against its target."""
-    try:
-        c = DSparkConfig.from_json(config)
-    except LabError as error:
-        raise LabError(f"{folder / 'config.json'}: {error}") from error
-    match("hidden size", c.hidden_size, target.config.hidden_size, folder)
-    match("vocabulary", c.vocab_size, target.vocab_size, folder)
-    if c.max_position_embeddings < target.context_limit:
-        raise LabError(
-            f"the drafter in {folder} has {c.max_position_embeddings:,} positions, the target {target.context_limit:,}: "
-            f"choose a drafter that reaches as far as its target."
-        )
-    match("number of target layers", c.num_target_layers, target.config.num_hidden_layers, folder)
-    model, tensors = DSparkModel(c), read_tensors(folder)
-    fill(model, tensors, folder)
-    model = model.to(device=target.device, dtype=target.model.dtype)
-    parameters = sum(t.numel() for t in tensors.values())
+    c = matching_config(DSparkConfig, config, folder, target)
+    model, parameters = filled(DSparkModel(c), folder, target)
     kind = "dspark" if c.markov_rank else "dflash"
     return DSparkDrafter(model, replace(info, kind=kind, parameters=parameters, block_size=c.block_size))

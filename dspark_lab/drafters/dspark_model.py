@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +18,13 @@ from dspark_lab.drafters.heads import ConfidenceHead, MarkovHead
 from dspark_lab.drafters.norms import rms_norm
 from dspark_lab.errors import LabError
 
-ARCHITECTURE = "Qwen3DSparkModel"
 
+@dataclass(frozen=True, kw_only=True)
+class DraftConfig:
+    """What ``config.json`` says of every drafter made of Qwen3 layers; field names are the file's."""
 
-@dataclass(frozen=True)
-class DSparkConfig:
-    """What ``config.json`` of a DeepSpec checkpoint says; field names are the file's."""
+    architecture: ClassVar[str]
+    """The one entry of the file's ``architectures``."""
 
     vocab_size: int
     hidden_size: int
@@ -34,61 +35,43 @@ class DSparkConfig:
     head_dim: int
     max_position_embeddings: int
     num_target_layers: int
-    target_layer_ids: tuple[int, ...]
-    block_size: int
-    mask_token_id: int
-    markov_rank: int
-    markov_head_type: str = "vanilla"
-    enable_confidence_head: bool = True
-    confidence_head_with_markov: bool = True
     rms_norm_eps: float = 1e-6
     rope_theta: float = 10_000.0
     num_anchors: int = 24
 
     @classmethod
-    def from_json(cls, config: Any) -> DSparkConfig:
+    def from_json(cls, config: Any) -> Self:
         """Read a parsed ``config.json``. Raises LabError for another architecture or head, or a field that is missing
         or of the wrong type."""
         if not isinstance(config, Mapping):
             raise LabError("the drafter's config.json is not a JSON object: it is not a DeepSpec checkpoint.")
-        if config.get("architectures") != [ARCHITECTURE]:
+        if config.get("architectures") != [cls.architecture]:
             raise LabError(
-                f"the drafter's architecture is {config.get('architectures')}; this loader reads {ARCHITECTURE}."
+                f"the drafter's architecture is {config.get('architectures')}; this loader reads {cls.architecture}."
             )
         rope = config.get("rope_parameters")
         rope = rope if isinstance(rope, Mapping) else {}
-        values = {"rope_theta": config.get("rope_theta", rope.get("rope_theta", 10_000.0))}
+        values: dict[str, Any] = {"rope_theta": config.get("rope_theta", rope.get("rope_theta", 10_000.0))}
         for field in fields(cls):
             if field.name in config:
                 values[field.name] = config[field.name]
             elif field.name not in values and field.default is field.default_factory:
                 raise LabError(f"the drafter's config.json lacks {field.name!r}: it is not a DeepSpec checkpoint.")
         for field in fields(cls):
-            value = values.get(field.name, field.default)
-            _check_field(field.name, str(field.type), value)
-        if values["mask_token_id"] >= values["vocab_size"]:
-            mask, size = values["mask_token_id"], values["vocab_size"]
-            raise LabError(
-                f"the drafter's mask_token_id is {mask}, but its vocabulary has {size}: get the checkpoint again."
-            )
-        values["target_layer_ids"] = tuple(values["target_layer_ids"])
+            _check_field(field.name, str(field.type), values.get(field.name, field.default))
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         result = cls(**values)
-        if result.markov_rank and result.markov_head_type != "vanilla":
-            head = result.markov_head_type
-            raise LabError(f"the drafter's markov_head_type is {head!r}; this loader reads 'vanilla'.")
-        if not result.target_layer_ids or max(result.target_layer_ids) >= result.num_target_layers - 1:
-            raise LabError(
-                f"the drafter reads target layers {list(result.target_layer_ids)} of {result.num_target_layers}: there must "
-                f"be at least one, and none may be the last, whose output transformers gives only normalised."
-            )
+        result.check()
         return result
+
+    def check(self) -> None:
+        """Raises LabError for fields that do not go together."""
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "architectures": [ARCHITECTURE],
+            "architectures": [self.architecture],
             "model_type": "qwen3",
-            **asdict(self),
-            "target_layer_ids": list(self.target_layer_ids),
+            **{name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()},
             "attention_bias": False,
             "hidden_act": "silu",
             "layer_types": ["full_attention"] * self.num_hidden_layers,
@@ -97,10 +80,45 @@ class DSparkConfig:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class DSparkConfig(DraftConfig):
+    """What ``config.json`` of a DeepSpec DSpark or DFlash checkpoint says."""
+
+    architecture = "Qwen3DSparkModel"
+
+    target_layer_ids: tuple[int, ...]
+    block_size: int
+    mask_token_id: int
+    markov_rank: int
+    markov_head_type: str = "vanilla"
+    enable_confidence_head: bool = True
+    confidence_head_with_markov: bool = True
+
+    def check(self) -> None:
+        if self.mask_token_id >= self.vocab_size:
+            mask, size = self.mask_token_id, self.vocab_size
+            raise LabError(
+                f"the drafter's mask_token_id is {mask}, but its vocabulary has {size}: get the checkpoint again."
+            )
+        if self.markov_rank and self.markov_head_type != "vanilla":
+            head = self.markov_head_type
+            raise LabError(f"the drafter's markov_head_type is {head!r}; this loader reads 'vanilla'.")
+        check_taps(self.target_layer_ids, self.num_target_layers)
+
+
+def check_taps(layers: tuple[int, ...], depth: int) -> None:
+    """Raises LabError unless the target's raw outputs can be read at ``layers``."""
+    if not layers or max(layers) >= depth - 1:
+        raise LabError(
+            f"the drafter reads target layers {list(layers)} of {depth}: there must "
+            f"be at least one, and none may be the last, whose output transformers gives only normalised."
+        )
+
+
 def _check_field(name: str, kind: str, value: Any) -> None:
     """Raises LabError for a value of ``config.json`` that no checkpoint can have."""
     low, high = (0, 2**31) if name in ("markov_rank", "mask_token_id") else (1, 2**31)
-    high = 1024 if name == "block_size" else high
+    high = 1024 if name in ("block_size", "ttt_length") else high
     if kind == "int":
         fits, wanted = type(value) is int and low <= value <= high, f"a whole number from {low} to {high}"
     elif kind == "float":
@@ -123,7 +141,7 @@ class RMSNorm(nn.Module):
         return rms_norm(x, self.weight, self.eps)
 
 
-def rope_tables(config: DSparkConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
+def rope_tables(config: DraftConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Cosines and sines [..., L, head_dim] of rotary embedding for ``positions`` [..., L], in float32."""
     exponent = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32) / config.head_dim
     angle = positions[..., None].float() / config.rope_theta**exponent
@@ -139,13 +157,16 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    def __init__(self, config: DSparkConfig) -> None:
+    """Qwen3's; ``width`` is that of its input, where it is not the hidden size."""
+
+    def __init__(self, config: DraftConfig, width: int | None = None) -> None:
         super().__init__()
+        width = width or config.hidden_size
         self.head_dim = config.head_dim
         queries, keys = config.num_attention_heads * self.head_dim, config.num_key_value_heads * self.head_dim
-        self.q_proj = nn.Linear(config.hidden_size, queries, bias=False)
-        self.k_proj = nn.Linear(config.hidden_size, keys, bias=False)
-        self.v_proj = nn.Linear(config.hidden_size, keys, bias=False)
+        self.q_proj = nn.Linear(width, queries, bias=False)
+        self.k_proj = nn.Linear(width, keys, bias=False)
+        self.v_proj = nn.Linear(width, keys, bias=False)
         self.o_proj = nn.Linear(queries, config.hidden_size, bias=False)
         self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
@@ -160,16 +181,20 @@ class Attention(nn.Module):
         self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None
     ) -> Tensor:
         """Block positions attend to the context and to each other, both ways (eq. 3)."""
-        q = self.q_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
         k, v = self.keys_values(x, cos, sin)
         k, v = torch.cat([context[0], k], dim=2), torch.cat([context[1], v], dim=2)
+        return self.attend(x, cos, sin, k, v, mask)
+
+    def attend(self, x: Tensor, cos: Tensor, sin: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """Positions ``x`` [B, Q, width] look at keys and values [B, heads, L, head_dim]: [B, Q, hidden]."""
+        q = self.q_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
         q = rotate(self.q_norm(q), cos, sin)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
 
 class MLP(nn.Module):
-    def __init__(self, config: DSparkConfig) -> None:
+    def __init__(self, config: DraftConfig) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
         self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
@@ -180,9 +205,9 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, config: DSparkConfig) -> None:
+    def __init__(self, config: DraftConfig, width: int | None = None) -> None:
         super().__init__()
-        self.self_attn, self.mlp = Attention(config), MLP(config)
+        self.self_attn, self.mlp = Attention(config, width), MLP(config)
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 

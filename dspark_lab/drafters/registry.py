@@ -46,11 +46,13 @@ KINDS = {
             "dspark", "dspark", "DSpark", "parallel backbone, then a Markov head token by token", "1 + gamma head steps"
         ),
         Kind("dflash", "dspark", "DFlash", "parallel backbone alone", "1"),
+        Kind("eagle3", "eagle3", "Eagle3", "one layer on fused target layers, fed its own hidden state", "gamma"),
+        Kind("mtp", "mtp", "MTP", "one layer on the target's last state, fed its own hidden state", "gamma"),
     )
 }
 """By name; the order is that of tables."""
 
-ARCHITECTURES = {"Qwen3DSparkModel": "dspark"}
+ARCHITECTURES = {"Qwen3DSparkModel": "dspark", "Qwen3Eagle3Model": "eagle3", "DSparkLabMTPModel": "mtp"}
 """Which implementation reads a checkpoint, by the first of its ``architectures``."""
 
 

@@ -26,7 +26,7 @@ class Options:
         kind: a name in ``registry.KINDS``.
         mask_token_id: the tokenizer's mask token, for drafters that draft with masks.
         head: the sequential head of DSpark: vanilla (Markov), gated or rnn; rank: its rank, 0 for none.
-        layers: draft layers. block_size: tokens drafted a round.
+        layers: draft layers; Eagle3 and MTP have one. block_size: tokens drafted a round.
             anchors: blocks trained on per sequence.
         taps: target layers read; () takes an early, a middle and a late one.
     """
@@ -41,7 +41,7 @@ class Options:
     taps: tuple[int, ...] = ()
 
 
-TRAINABLE = {"dspark": "drafter", "dflash": "drafter"}
+TRAINABLE = {"dspark": "drafter", "dflash": "drafter", "eagle3": "eagle3", "mtp": "mtp"}
 """Module of ``dspark_lab.training``, by name of the kind."""
 
 
