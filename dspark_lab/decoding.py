@@ -100,7 +100,6 @@ def _decode_round(
     began = perf_counter()
     gamma = round_gamma(target, drafter, state, settings, room)
     _check(overrides, gamma, target.vocab_size)
-    length = gamma if overrides.verify_length is None else overrides.verify_length
     uniforms = RoundUniforms(settings.seed, index, gamma, overrides.uniforms)
     anchor, context = state.tokens[-1], len(state.tokens) - 1
     sampling = (settings.temperature, settings.top_k, settings.top_p)
@@ -114,6 +113,9 @@ def _decode_round(
         return overrides.tokens.get(k, token)
 
     draft = drafter.propose(state.drafter_state, anchor, gamma, choose) if drafter and gamma else Draft([])
+    proposed = len(draft.tokens)  # a drafter may find fewer than gamma
+    _check(overrides, proposed, target.vocab_size)
+    length = proposed if overrides.verify_length is None else overrides.verify_length
     drafted = perf_counter()
     taps = drafter.tap_layers if drafter else ()
     logits, tapped = target.forward(state.cache, [anchor, *draft.tokens[:length]], taps)

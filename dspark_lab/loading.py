@@ -8,10 +8,9 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
-from dspark_lab.checkpoints import POCKET, read_config, remedy, resolve, revision, weight_files
+from dspark_lab.causal_lm import read_model, read_tokenizer
+from dspark_lab.checkpoints import POCKET, read_config, resolve, revision, weight_files
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.drafters.registry import KINDS, implementation_for
 from dspark_lab.errors import LabError
@@ -105,24 +104,7 @@ def load_target(source: str | Path, device: torch.device) -> Target:
     """A causal LM from a folder or hub id: float32 on CPU, its own dtype elsewhere."""
     folder = resolve(source, "target")
     files = weight_files(folder)
-    dtype = torch.float32 if device.type == "cpu" else "auto"
-    bars = is_progress_bar_enabled()
-    if folder.parent == POCKET:
-        disable_progress_bar()  # a bar for a tenth of a second is noise
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:  # whatever a broken file makes transformers, tokenizers or jinja say
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if "trust_remote_code" in str(error):
-            reason = "it needs code of its own, which this lab never runs; choose one that transformers knows"
-        raise LabError(f"the target in {folder} cannot be loaded: {reason} ({remedy(folder)}).") from error
-    finally:
-        if bars:
-            enable_progress_bar()
-    model = model.to(device).requires_grad_(False)
+    tokenizer, model = read_tokenizer(folder, "target"), read_model(folder, "target", device)
     parameters = sum(p.numel() for p in model.parameters())
     return Target(model, tokenizer, ModelInfo(_name(source), "target", revision(files), parameters))
 

@@ -7,6 +7,7 @@ attention as one. The results are those of the layers' own ``forward`` up to rou
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,12 @@ class PackedLayers:
         self._eps = torch.tensor(eps, device=cos.device, dtype=cos.dtype)
         self._weights = [self._pack(layer) for layer in layers]
         self._cos, self._sin = cos, torch.cat([-sin[:, : head_dim // 2], sin[:, head_dim // 2 :]], dim=1)
+
+    def first(self, count: int) -> PackedLayers:
+        """A stack of the first ``count`` layers, of the same matrices."""
+        view = copy(self)
+        view._weights = self._weights[:count]
+        return view
 
     def new_cache(self) -> PackedCache:
         shape = (len(self._weights), 2, self.kv_heads, GROWTH, self.head_dim)

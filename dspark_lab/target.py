@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -114,6 +115,22 @@ class Target:
         states = torch.cat([tapped[layer] for layer in taps], dim=-1) if taps else None
         return F.linear(x if logits else x[-1:], model.lm_head.weight), states
 
+    def first_layers(self, count: int) -> Target:
+        """A target of the first ``count`` layers, then the final norm and the LM head: all weights are this one's."""
+        decoder: Any = self.model.get_decoder()
+        path = next(name for name, module in self.model.named_modules() if module is decoder)
+        view = inner = _shallow(self.model)
+        for name in path.split("."):
+            inner._modules[name] = _shallow(getattr(inner, name))
+            inner = getattr(inner, name)
+        inner._modules["layers"] = nn.ModuleList(list(decoder.layers)[:count])
+        inner.config = copy(decoder.config)
+        inner.config.num_hidden_layers = count
+        result = Target(view, self.tokenizer, self.info, packed=False)
+        result.config, result._lock = inner.config, self._lock  # hooks of the shared layers write to this target's taps
+        result._packed = self._packed.first(count) if self._packed else None
+        return result
+
     def token(self, token_id: int) -> Token:
         """The id with its text."""
         known = self._tokens.get(token_id)
@@ -138,6 +155,13 @@ class Target:
 
     def _keep_input(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._tapped[FINAL] = inputs[0]
+
+
+def _shallow(module: Any) -> Any:
+    """The module with a list of children of its own, itself sharing them."""
+    new = copy(module)
+    new._modules = dict(module._modules)
+    return new
 
 
 def pack(model: PreTrainedModel) -> PackedLayers | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from dspark_lab.trace import ModelInfo
@@ -19,7 +20,7 @@ class Draft:
     """A proposed block.
 
     Attributes:
-        tokens: x_1..x_gamma.
+        tokens: x_1..x_gamma, or fewer.
         base_logits: parallel logits U [gamma, V], None where the drafter has no such stage.
         biases: the sequential head's B [gamma, V], None without one.
         confidence: c_1..c_gamma, None without a confidence head.
@@ -32,6 +33,13 @@ class Draft:
     confidence: list[float] | None = None
     forward_ms: float = 0.0
     head_ms: float = 0.0
+
+
+def one_hot(token: int, vocab_size: int, device: torch.device) -> Tensor:
+    """Logits [V] of a drafter that is certain of ``token``: ``choose`` draws it at any temperature, and p_d says so."""
+    logits = torch.full((vocab_size,), -torch.inf, device=device)
+    logits[token] = 0
+    return logits
 
 
 class Drafter(Protocol):
@@ -60,4 +68,5 @@ class Drafter(Protocol):
         """
 
     def propose(self, state: Any, anchor: int, gamma: int, choose: Choose) -> Draft:
-        """Draft ``gamma`` tokens after ``anchor``, calling ``choose`` for each from left to right."""
+        """Draft ``gamma`` tokens after ``anchor``, or fewer where no more can be found, calling ``choose`` for each from
+        left to right."""

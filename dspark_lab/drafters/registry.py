@@ -46,22 +46,58 @@ KINDS = {
             "dspark", "dspark", "DSpark", "parallel backbone, then a Markov head token by token", "1 + gamma head steps"
         ),
         Kind("dflash", "dspark", "DFlash", "parallel backbone alone", "1"),
+        Kind(
+            "medusa", "medusa", "Medusa", "a residual block and an LM head for each place, all at once", "gamma heads"
+        ),
+        Kind(
+            "blockwise",
+            "medusa",
+            "blockwise parallel",
+            "one hidden layer for all places, the target's LM head, all at once",
+            "1 layer + gamma LM heads",
+        ),
+        Kind("draft-model", "draft_model", "draft model", "a small causal LM, token by token", "gamma"),
+        Kind(
+            "early-exit",
+            "early_exit",
+            "early exit",
+            "the target's own first half and LM head, token by token",
+            "gamma of half the target",
+            weights=False,
+        ),
+        Kind(
+            "prompt-lookup",
+            "prompt_lookup",
+            "prompt lookup",
+            "copies what followed the same n-gram before",
+            "0",
+            weights=False,
+        ),
         Kind("eagle3", "eagle3", "Eagle3", "one layer on fused target layers, fed its own hidden state", "gamma"),
         Kind("mtp", "mtp", "MTP", "one layer on the target's last state, fed its own hidden state", "gamma"),
     )
 }
 """By name; the order is that of tables."""
 
-ARCHITECTURES = {"Qwen3DSparkModel": "dspark", "Qwen3Eagle3Model": "eagle3", "DSparkLabMTPModel": "mtp"}
+ARCHITECTURES = {
+    "Qwen3DSparkModel": "dspark",
+    "DSparkLabMedusaModel": "medusa",
+    "DSparkLabBlockwiseModel": "medusa",
+    "Qwen3Eagle3Model": "eagle3",
+    "DSparkLabMTPModel": "mtp",
+}
 """Which implementation reads a checkpoint, by the first of its ``architectures``."""
 
 
 def implementation_for(config: Mapping[str, Any], folder: Path) -> Any:
     """The module that reads the checkpoint in ``folder``. Raises LabError for one that none reads."""
     names = config.get("architectures")
-    name = names[0] if isinstance(names, list) and len(names) == 1 else None
-    if name not in ARCHITECTURES:
+    name = str(names[0]) if isinstance(names, list) and len(names) == 1 else ""
+    module = ARCHITECTURES.get(name, "draft_model" if name.endswith("ForCausalLM") else "")
+    if not module:
+        known = ", ".join(ARCHITECTURES)
         raise LabError(
-            f"{folder / 'config.json'}: the drafter's architecture is {names}; this lab reads {', '.join(ARCHITECTURES)}."
+            f"{folder / 'config.json'}: the drafter's architecture is {names}; this lab reads {known}, and any causal LM "
+            f"(...ForCausalLM) as a draft model."
         )
-    return importlib.import_module(f"dspark_lab.drafters.{ARCHITECTURES[name]}")
+    return importlib.import_module(f"dspark_lab.drafters.{module}")

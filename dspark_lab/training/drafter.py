@@ -96,7 +96,7 @@ class Objective:
         self.weights = weights or LossWeights()
 
     def __call__(self, step: int) -> dict[str, Tensor]:
-        c, device = self.model.config, self.model.embed_tokens.weight.device
+        c, device = self.model.config, next(self.model.parameters()).device
         batch = self.batches(step)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         anchors, kept = sample_anchors(batch.answer, c.num_anchors, generator)
@@ -112,19 +112,25 @@ class Objective:
         labels_at = (places + 1).clamp(max=length - 1)
         valid = (answer.gather(1, labels_at.flatten(1)).view_as(places) & (places + 1 < length)).cumprod(-1).bool()
         valid &= kept[..., None]
-        hidden = self.hidden(ids, places, states)  # [B, A*g, H]
-        # From here on only the M slots that have something to predict.
-        row, slot = valid.flatten(1).nonzero(as_tuple=True)
-        hidden, at = hidden[row, slot], places.flatten(1)[row, slot]
-        previous, labels = ids[row, at], ids[row, at + 1]
-        logits = self.model.lm_head(hidden)  # [M, V]
+        row, slot = valid.flatten(1).nonzero(as_tuple=True)  # the M slots that have something to predict
+        at = places.flatten(1)[row, slot]
+        logits, confidence = self.draft(ids, places, states, row, slot)
+        p_t = _probabilities_at(self.target, states[1], row, at)
+        return losses_of_rows(logits, confidence, p_t, ids[row, at + 1], valid[kept], self.weights)
+
+    def draft(
+        self, ids: Tensor, places: Tensor, states: States, row: Tensor, slot: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Draft logits [M, V], and confidence logits [M] where there are any, of slots ``slot`` [M] of sequences ``row``,
+        among all slots [A*g] of blocks at ``places`` [B, A, g]."""
+        hidden = self.hidden(ids, places, states)[row, slot]  # [M, H]
+        previous = ids[row, places.flatten(1)[row, slot]]
+        logits = self.model.lm_head(hidden)
         if self.model.markov_head is not None:
             logits = logits + self.model.markov_head(previous)
-        confidence = None
-        if self.model.confidence_head is not None:
-            confidence = self.model.confidence_logits(hidden, previous)
-        p_t = _probabilities_at(self.target, states[1], row, at)
-        return losses_of_rows(logits, confidence, p_t, labels, valid[kept], self.weights)
+        if self.model.confidence_head is None:
+            return logits, None
+        return logits, self.model.confidence_logits(hidden, previous)
 
     def hidden(self, ids: Tensor, places: Tensor, states: States) -> Tensor:
         """What the LM head reads [B, A*g, hidden] in blocks whose slots are at ``places`` [B, A, g] of ``ids`` [B, L]; the

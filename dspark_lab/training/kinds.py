@@ -41,7 +41,15 @@ class Options:
     taps: tuple[int, ...] = ()
 
 
-TRAINABLE = {"dspark": "drafter", "dflash": "drafter", "eagle3": "eagle3", "mtp": "mtp"}
+TRAINABLE = {
+    "dspark": "drafter",
+    "dflash": "drafter",
+    "eagle3": "eagle3",
+    "mtp": "mtp",
+    "draft-model": "draft_model",
+    "medusa": "medusa",
+    "blockwise": "medusa",
+}
 """Module of ``dspark_lab.training``, by name of the kind."""
 
 

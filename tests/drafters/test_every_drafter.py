@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from dspark_lab.target import Target
 from dspark_lab.trace import NONE, ModelInfo, Round
 from dspark_lab.training.kinds import Options, training_of
 from dspark_lab.training.pocket import save_drafter
+from dspark_lab.training.states import target_states
 from tests.scripted import LETTERS, ScriptedTokenizer, Table, round_outcomes, untimed
 
 VOCAB, BLOCK, END = 3, 3, 2
@@ -63,21 +64,31 @@ def target() -> Target:
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def lab(request: pytest.FixtureRequest, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """The target with a drafter of the kind: one that needs weights has random ones, saved and loaded."""
+def model(request: pytest.FixtureRequest, target: Target) -> tuple[str, Any]:
+    """Each kind, with a model for it, of random weights rounded as they are saved, where it needs one."""
     kind = KINDS[request.param]
     if not kind.weights:
-        return Lab(target, load_drafter(kind.name, target))
+        return kind.name, None
     torch.manual_seed(1)
     options = Options(kind.name, mask_token_id=2, block_size=BLOCK, rank=2, taps=(0, 1, 2))
-    model = training_of(kind.name).new_model(target.model, options)
-    for p in model.parameters():
+    new = training_of(kind.name).new_model(target.model, options)
+    for p in new.parameters():
         if p.requires_grad and p.ndim > 1:
             torch.nn.init.normal_(p, std=0.3)
-    folder = tmp_path_factory.mktemp(kind.name) / "drafter"
-    save_drafter(model, folder)
+        p.data = p.data.bfloat16().float()
+    return kind.name, new
+
+
+@pytest.fixture(scope="module")
+def lab(model: tuple[str, Any], target: Target, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The target with a drafter of the kind: one that needs weights has been saved and loaded."""
+    kind, new = model
+    if new is None:
+        return Lab(target, load_drafter(kind, target))
+    folder = tmp_path_factory.mktemp(kind) / "drafter"
+    save_drafter(new, folder)
     drafter = load_drafter(folder, target)
-    assert drafter.info.kind == kind.name and drafter.info.parameters > 0
+    assert drafter.info.kind == kind and drafter.info.parameters > 0
     return Lab(target, drafter)
 
 
@@ -238,7 +249,28 @@ def test_a_copy_and_its_original_go_separate_ways(lab: Lab) -> None:
     assert_same_draft(lab, lab.drafter.copy_state(other, 5), committed(lab, PROMPT[:5]), anchor=1)
 
 
-def junk(value: int) -> Callable[[int, Tensor], int]:
+def test_what_is_trained_is_what_drafts(lab: Lab, model: tuple[str, Any]) -> None:
+    """Along true tokens the logits of the training objective are those that a session draws from."""
+    kind, new = model
+    if new is None:
+        pytest.skip("nothing to train")
+    text = [*PROMPT, *MORE]
+    objective, ids = training_of(kind).Objective(new, lab.target.model, None), torch.tensor([text])
+    for anchor in (1, 5, len(PROMPT)):
+        states = target_states(lab.target.model, ids, new.config.target_layer_ids)
+        places, slots = torch.arange(anchor, anchor + BLOCK)[None, None], torch.arange(BLOCK)
+        with torch.no_grad():
+            trained, _ = objective.draft(ids, places, states, torch.zeros_like(slots), slots)
+        _, drafted = propose(lab, committed(lab, text[:anchor]), text[anchor], along(text[anchor:]))
+        torch.testing.assert_close(drafted, trained, **CLOSE)
+
+
+def along(tokens: list[int]) -> Choose:
+    """Draft token k is ``tokens[k]``."""
+    return lambda k, logits: tokens[k]
+
+
+def junk(value: int) -> Choose:
     return lambda k, logits: (value + k) % VOCAB
 
 
@@ -246,7 +278,7 @@ def junk(value: int) -> Callable[[int, Tensor], int]:
 def test_what_was_drafted_leaves_no_trace_but_what_was_kept(lab: Lab, kept: int) -> None:
     """Drafted in whatever way, and whatever the drafts were: after the same tokens are kept, the next draft is the same."""
     tokens, states = [*PROMPT, *MORE[: 1 + kept]], []
-    for choose in (argmax, lambda k, logits: MORE[k], junk(0), junk(1)):
+    for choose in (argmax, along(MORE), junk(0), junk(1)):
         state = committed(lab, PROMPT)
         propose(lab, state, MORE[0], choose)
         lab.drafter.commit(state, MORE[: 1 + kept], taps_at(lab, tokens, len(PROMPT)))
