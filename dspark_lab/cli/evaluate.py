@@ -85,23 +85,32 @@ def evaluate(
 ) -> None:
     """Measure drafters: accepted length, acceptance by position, speed, with confidence intervals."""
     if context.invoked_subcommand is not None:
+        for name in context.params:
+            source = context.get_parameter_source(name)
+            if source and source.name == "COMMANDLINE":
+                raise LabError(
+                    f"--{name.replace('_', '-')} belongs to eval itself, not to eval {context.invoked_subcommand}: "
+                    f"leave one of them out, or put the options behind it."
+                )
         return
     settings = Settings(temperature=temperature, gamma=gamma, seed=seed)
     if max_new_tokens is not None:
         settings.with_changes({"max_new_tokens": max_new_tokens})
     if turns not in ("first", "all"):
         raise LabError(f"--turns is {turns!r}, but must be first or all.")
-    if paper and drafter:
-        raise LabError(f"--paper {paper} has drafters of its own: leave --drafter out, or --paper.")
+    for option, value in (("--drafter", drafter), ("--gamma", gamma)):
+        if paper and value is not None:
+            raise LabError(f"--paper {paper} has drafters and lengths of its own: leave {option} out, or --paper.")
     if figures:
         require("plotly")
         make_folder("--figures", figures)
     options.check_outputs(json=json)
     from dspark_lab.evaluation import paper as experiments
+    from dspark_lab.evaluation.paper_data import PaperData
     from dspark_lab.evaluation.suites import load_suites
 
     suites = load_suites(suite or [], suite_folder, prompts, seed)
-    data = experiments.PaperData.load(paper_data)
+    data = PaperData.load(paper_data)
     sources: Mapping[str, str | Path] = _named(drafter, target)
     missing = {}
     if paper:
@@ -121,10 +130,12 @@ def evaluate(
         found = report(measured, drafters, suites, settings, lab.target.info, lab.device)
         show(found, out())
         result = to_json(found)
-        drawn = experiments.charts(paper, found, sources, data) if paper else charts(found)
+        drawn = experiments.charts(paper, found, data) if paper else charts(found)
         if paper:
             for chart in drawn:
                 out().print(table(chart))
+            if missing:
+                out().print(f"missing, and so not shown: {', '.join(missing)}")
             result |= {"experiment": paper, "missing": missing, "charts": to_json(drawn)}
         if json:
             options.write_json(json, result)

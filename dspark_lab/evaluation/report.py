@@ -180,7 +180,8 @@ def show(found: Report, console: Console) -> None:
     for suite in found.suites:
         skipped = max((r.suites[suite].skipped for r in found.drafters.values() if suite in r.suites), default=0)
         if skipped:
-            console.print(f"{suite}: skipped {skipped} turns that leave no room in the context for an answer")
+            turns = "1 turn that leaves" if skipped == 1 else f"{skipped} turns that leave"
+            console.print(f"{suite}: skipped {turns} no room in the context for an answer")
 
 
 def plain_table(title: str, *columns: str) -> Table:

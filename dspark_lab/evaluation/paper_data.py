@@ -1,0 +1,95 @@
+"""The paper's own numbers, read from a file that the lab does not ship."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dspark_lab.errors import LabError
+from dspark_lab.evaluation.suites import DOMAIN_OF
+
+PAPER_MODEL = "Qwen3-4B"
+"""The target of the paper's Figures 2 to 4, and the rows of Table 1 that are shown."""
+
+Points = dict[Any, float]
+"""y by x, a number or a category."""
+
+
+@dataclass(frozen=True)
+class PaperData:
+    """The paper's numbers, from a file laid out as {"table1": {"domains", "rows"}, "figure2": ..., "figure3", "figure4"}."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, file: Path | None) -> PaperData:
+        """Raises LabError where the file cannot be read or holds no such numbers."""
+        if file is None:
+            return cls()
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            data = cls({part: values[part] for part in ("table1", "figure2", "figure3", "figure4")})
+            for part in (data.table1, data.figure2, data.figure3, data.figure4, data.overhead):
+                part()
+        except OSError as error:
+            raise LabError(f"--paper-data {file} cannot be read: {error.strerror}.") from error
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise LabError(
+                f"--paper-data {file} does not hold the paper's numbers ({type(error).__name__}: {error}): "
+                f"it needs table1, figure2, figure3 and figure4."
+            ) from error
+        return data
+
+    def table1(self) -> dict[str, Points]:
+        """tau by method and domain, the mean of its three benchmarks, and the mean of the domains."""
+        if not self.values:
+            return {}
+        table = self.values["table1"]
+        result = {}
+        for method, row in table["rows"][PAPER_MODEL].items():
+            means = {d: statistics.mean(float(row[b]) for b in names) for d, names in table["domains"].items()}
+            result[method] = means | {"macro": statistics.mean(means.values())}
+        return result
+
+    def figure2(self) -> dict[str, dict[str, Points]]:
+        """Conditional acceptance by domain, method, position."""
+        figure = self.values.get("figure2", {})
+        return {d: {m: _floats(points) for m, points in methods.items()} for d, methods in figure.items()}
+
+    def figure3(self) -> dict[str, dict[str, Points]]:
+        """tau by domain, method and number of draft layers."""
+        values: dict[str, dict[str, dict[float, list[float]]]] = {}
+        for benchmark, bars in self.values.get("figure3", {}).items():
+            domain = DOMAIN_OF[benchmark.lower().replace(" ", "-")]
+            for bar, tau in bars.items():
+                method, layers = bar.removesuffix("L").split("_")
+                values.setdefault(domain, {}).setdefault(method, {}).setdefault(int(layers), []).append(float(tau))
+        return {
+            d: {m: {x: statistics.mean(v) for x, v in sorted(p.items())} for m, p in methods.items()}
+            for d, methods in values.items()
+        }
+
+    def figure4(self) -> dict[str, dict[str, Points]]:
+        """tau by domain, series and draft length (anchor counted)."""
+        figure = self.values.get("figure4", {})
+        return {
+            d: {s: _floats(points) for s, points in series.items()} for d, series in figure.items() if d != "latency_ms"
+        }
+
+    def overhead(self) -> dict[str, Points]:
+        """Round latency over DFlash's at the same draft length, in percent, by series; batch 128."""
+        latency = self.values.get("figure4", {}).get("latency_ms", {})
+        plain = _floats(latency.get("dflash", []))
+        return {
+            s: {x: (float(ms) / plain[x] - 1) * 100 for x, ms in points}
+            for s, points in latency.items()
+            if s != "dflash"
+        }
+
+
+def _floats(points: Sequence[tuple[int, float]]) -> Points:
+    return {x: float(y) for x, y in points}
