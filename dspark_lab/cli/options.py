@@ -154,22 +154,28 @@ def open_pair(target: str | None, drafter: str | None, no_drafter: bool, device:
     """
     if drafter is not None and no_drafter:
         raise LabError(f"--drafter {drafter} and --no-drafter contradict each other: leave one of them out.")
-    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
-
     from dspark_lab.loading import load
 
-    _check_device(device)
-    if "TRANSFORMERS_VERBOSITY" not in os.environ:
-        set_verbosity_error()  # what matters is said here, once
-    if all(name is None or os.path.isdir(os.path.expanduser(name)) for name in (target, drafter)):
-        disable_progress_bar()  # nothing will be downloaded
+    check_device(device)
+    quieten(target, drafter)
     lab = load(target, drafter, device)
     if no_drafter:
         lab.drafter = None
     return lab
 
 
-def _check_device(device: str | None) -> None:
+def quieten(*models: str | None) -> None:
+    """Have transformers say nothing, and show no progress where the ``models`` are here already."""
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        set_verbosity_error()  # what matters is said here, once
+    if all(name is None or os.path.isdir(os.path.expanduser(name)) for name in models):
+        disable_progress_bar()  # nothing will be downloaded
+
+
+def check_device(device: str | None) -> None:
+    """Raises LabError for a device that this machine cannot use."""
     if device is None:
         return
     import torch

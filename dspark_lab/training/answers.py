@@ -2,69 +2,126 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from dspark_lab.cache import RewindableCache
+from dspark_lab.errors import LabError
+from dspark_lab.prompts import TooLongError, encode_prompt
 from dspark_lab.records import write_atomically
-from dspark_lab.training.batches import GROUP, Batch, answer_row, encode, mixed_examples, sorted_batches
+from dspark_lab.target import Target
+from dspark_lab.training.batches import GROUP, Batch, answer_row, sorted_batches
+from dspark_lab.training.claims import claim
+from dspark_lab.training.conversations import Conversation
 
 Answered = tuple[list[int], list[int]]
-"""Prompt ids and answer ids."""
+"""Prompt ids, earlier turns included, and answer ids, which end with the token that ends an answer."""
 
 TOGETHER = 128
 """Prompts answered in one batch."""
 
+LONGEST = 160
+"""Tokens that an answer may have unless told."""
 
-@torch.inference_mode()
+
 def regenerate(
-    target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, count: int, folder: Path, seed: int = 0
+    target: Target, conversations: Sequence[Conversation], folder: Path, seed: int = 0, longest: int = LONGEST
 ) -> list[Answered]:
-    """(prompt ids, answer ids) of ``count`` training prompts, answered by the target at temperature 1.
+    """Every turn of ``conversations`` answered by the target at temperature 1, one row a turn.
 
-    Written to ``folder`` batch by batch; batches already there are read instead. Answers that do not end are left out.
+    Written to ``folder`` batch by batch; batches already there are read instead. A conversation ends early where a
+    prompt leaves no room in the context, or an answer does not end within ``longest`` tokens.
+
+    Raises:
+        LabError: the folder holds other answers, or no answer came to its end.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    chosen = mixed_examples("train", count, start=(seed + 7919) * 1_000_003)
-    by_length: dict[int, list[list[int]]] = {}
-    for prompt in (encode(tokenizer, e.prompt) for e in chosen):
-        by_length.setdefault(len(prompt), []).append(prompt)
-    # Prompts of one length need no padding mask, which would cost more than the model itself.
-    batches = [
-        prompts[i : i + TOGETHER] for _, prompts in sorted(by_length.items()) for i in range(0, len(prompts), TOGETHER)
-    ]
+    claim_answers(folder, target, conversations, seed, longest, "itself")
     rows: list[Answered] = []
-    for index, prompts in enumerate(tqdm(batches, desc="answers by the target", unit="batch")):
-        file = folder / f"answers-{seed}-{index:04d}.json"
-        if not file.exists():
-            torch.manual_seed(seed * 1_000_003 + index)
-            write_atomically(file, json.dumps(_answer(target, tokenizer, prompts)))
-        rows += [(prompt, answer) for prompt, answer in json.loads(file.read_text())]
+    # What the user says, all that was said so far, and how many turns are answered.
+    going: list[tuple[Conversation, list[str], int]] = [(turns, [], 0) for turns in conversations]
+    index = 0
+    while going:
+        # Prompts of one length need no padding mask, which would cost more than the model itself.
+        by_length: dict[int, list[int]] = {}
+        prompts = [prompt_of(target, turns[done], said) for turns, said, done in going]
+        for place, prompt in enumerate(prompts):
+            if prompt:
+                by_length.setdefault(len(prompt), []).append(place)
+        batches = [
+            places[i : i + TOGETHER] for _, places in sorted(by_length.items()) for i in range(0, len(places), TOGETHER)
+        ]
+        further: list[tuple[Conversation, list[str], int]] = []
+        for places in tqdm(batches, desc="answers by the target", unit="batch"):
+            file = folder / f"answers-{seed}-{index:04d}.json"
+            if not file.exists():
+                torch.manual_seed(seed * 1_000_003 + index)
+                answers = _answer(target, [prompts[place] for place in places], longest)
+                write_atomically(
+                    file, json.dumps(list(zip((prompts[place] for place in places), answers, strict=True)))
+                )
+            index += 1
+            for place, (prompt, answer) in zip(places, json.loads(file.read_text()), strict=True):
+                turns, said, done = going[place]
+                if answer:
+                    rows.append((prompt, answer))
+                if answer and done + 1 < len(turns):
+                    further.append((turns, [*said, turns[done], target.text(answer)], done + 1))
+        going = further
+    return ended(rows, longest)
+
+
+def claim_answers(
+    folder: Path, target: Target, conversations: Sequence[Conversation], seed: int, longest: int, answered_by: str
+) -> None:
+    """Make sure that the answers in ``folder`` are to these conversations, by this target, with this seed."""
+    digest = hashlib.sha256(json.dumps(list(conversations)).encode()).hexdigest()[:12]
+    values = {"target": target.info.revision, "conversations": len(conversations), "digest": digest, "seed": seed}
+    claim(folder / "answers.json", {**values, "longest": longest, "answered_by": answered_by}, "--answers-in")
+
+
+def prompt_of(target: Target, turn: str, said: Sequence[str]) -> list[int]:
+    """The prompt's token ids; none where it is too long for the context."""
+    try:
+        return encode_prompt(target.tokenizer, turn, target.context_limit, said)
+    except TooLongError:
+        return []
+
+
+def ended(rows: list[Answered], longest: int) -> list[Answered]:
+    """The rows. Raises LabError where there are none."""
+    if not rows:
+        raise LabError(f"no answer came to its end within {longest} tokens: let --longest be more, or ask for less.")
     return rows
 
 
-def _answer(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[list[int]]) -> list[Answered]:
-    out = target.generate(
-        torch.tensor(prompts),
+@torch.inference_mode()
+def _answer(target: Target, prompts: list[list[int]], longest: int) -> list[list[int] | None]:
+    """An answer to each of these prompts of one length, None where it did not come to its end."""
+    stop = sorted(target.stop_tokens)
+    pad = target.tokenizer.pad_token_id
+    out = target.model.generate(
+        torch.tensor(prompts, device=target.device),
         past_key_values=RewindableCache.for_config(target.config),
         do_sample=True,
         temperature=1.0,
         top_k=0,
         top_p=1.0,
-        max_new_tokens=160,
+        max_new_tokens=min(longest, target.context_limit - len(prompts[0])),
+        eos_token_id=stop,
+        pad_token_id=stop[0] if pad is None else pad,
     )
-    rows = []
-    for prompt, ids in zip(prompts, out.tolist(), strict=True):
-        answer = ids[len(prompt) :]
-        if tokenizer.eos_token_id in answer:
-            rows.append((prompt, answer[: answer.index(tokenizer.eos_token_id) + 1]))
-    return rows
+    answers: list[list[int] | None] = []
+    for ids in out[:, len(prompts[0]) :].tolist():
+        end = next((place for place, token in enumerate(ids) if token in target.stop_tokens), None)
+        answers.append(None if end is None else ids[: end + 1])
+    return answers
 
 
 class AnswerBatches:
@@ -88,5 +145,6 @@ class AnswerBatches:
 
     def _make_batches(self, group: int) -> list[Batch]:
         epoch, part = divmod(group, self.groups)
-        chosen = [answer_row(*self.rows[i]) for i in self._order(epoch)[part * self.group : (part + 1) * self.group]]
-        return sorted_batches(chosen, self.batch_size, self.pad, f"{self.seed}/{group}")
+        numbers = self._order(epoch)[part * self.group : (part + 1) * self.group]
+        rows = [answer_row(*self.rows[i]) for i in numbers]
+        return sorted_batches(rows, self.batch_size, self.pad, f"{self.seed}/{group}", numbers)

@@ -69,10 +69,11 @@ def sums_row(prompt: list[int], answer: list[int], equals: int, stop: int) -> Ro
     return prompt + answer, [False] * len(prompt) + learned
 
 
-def collate(rows: Sequence[Row], pad: int) -> Batch:
-    """The rows side by side, padded to the longest."""
+def collate(rows: Sequence[Row], pad: int, numbers: Sequence[int] = ()) -> Batch:
+    """The rows side by side, padded to the longest; ``numbers`` says which rows they are."""
     width = max(len(ids) for ids, _ in rows)
-    batch = Batch(torch.full((len(rows), width), pad), torch.zeros(len(rows), width, dtype=torch.bool))
+    shape = len(rows), width
+    batch = Batch(torch.full(shape, pad), torch.zeros(shape, dtype=torch.bool), tuple(numbers))
     for i, (ids, learned) in enumerate(rows):
         batch.ids[i, : len(ids)] = torch.tensor(ids)
         batch.answer[i, : len(ids)] = torch.tensor(learned)
@@ -113,9 +114,15 @@ class CorpusBatches:
         return sums_row(prompt, answer, equals, stop)
 
 
-def sorted_batches(rows: list[Row], batch_size: int, pad: int, seed: str) -> list[Batch]:
-    """Rows of similar length together, the batches in random order."""
-    rows = sorted(rows, key=lambda row: len(row[0]))
-    batches = [collate(rows[i : i + batch_size], pad) for i in range(0, len(rows), batch_size)]
+def sorted_batches(
+    rows: Sequence[Row], batch_size: int, pad: int, seed: str, numbers: Sequence[int] | None = None
+) -> list[Batch]:
+    """Rows of similar length together, the batches in random order. Rows are numbered from 0 unless told."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))
+    numbers = range(len(rows)) if numbers is None else numbers
+    batches = [
+        collate([rows[i] for i in part], pad, [numbers[i] for i in part])
+        for part in (order[i : i + batch_size] for i in range(0, len(order), batch_size))
+    ]
     random.Random(seed).shuffle(batches)
     return batches

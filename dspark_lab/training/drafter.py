@@ -37,7 +37,7 @@ def new_config(target: PreTrainedModel, options: Options) -> DSparkConfig:
         mask_token_id=options.mask_token_id,
         markov_rank=rank,
         markov_head_type=options.head,
-        enable_confidence_head=options.kind == "dspark",
+        enable_confidence_head=options.kind == "dspark" and options.confidence,
         confidence_head_with_markov=rank > 0,
         rms_norm_eps=c.rms_norm_eps,
         num_anchors=options.anchors,

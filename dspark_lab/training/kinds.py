@@ -29,6 +29,7 @@ class Options:
         layers: draft layers; Eagle3 and MTP have one. block_size: tokens drafted a round.
             anchors: blocks trained on per sequence.
         taps: target layers read; () takes an early, a middle and a late one.
+        confidence: False leaves the confidence head out, as it must be where no loss trains it.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Options:
     rank: int = 64
     anchors: int = 24
     taps: tuple[int, ...] = ()
+    confidence: bool = True
 
 
 TRAINABLE = {

@@ -6,13 +6,18 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from dspark_lab.errors import LabError
+from dspark_lab.training.processes import Alone
 
 Losses = dict[str, Tensor]
 Numbers = dict[str, float | list[float]]
@@ -49,37 +54,97 @@ def train(
     schedule: Schedule,
     checkpoint: Path,
     *,
+    accumulate: int = 1,
     save_every: int = 100,
     label: str = "training",
+    bar: bool = True,
+    group: Alone | None = None,
 ) -> Iterator[tuple[int, Numbers]]:
     """Train ``model`` in place, yielding (steps done, losses) after every step.
 
-    ``loss_of(step)`` returns named losses, of which "loss" is minimised. It must be a pure function of step and
-    model, so that resuming from ``checkpoint`` (a folder, written every ``save_every`` steps) repeats the same run.
+    ``loss_of(batch)`` returns named losses, of which "loss" is minimised. It must be a pure function of the batch's
+    number and of the model, so that resuming from ``checkpoint`` (a folder, written every ``save_every`` steps, at the
+    end, and where the iteration is closed) repeats the same run.
+
+    Args:
+        accumulate: batches a step, numbered ``step * accumulate`` and on; their losses are averaged. Several processes
+            share them out, so that the same ``accumulate`` makes the same run, but for rounding, in any number of them.
+        group: the processes; None is this one alone.
+
+    Raises:
+        LabError: the processes cannot share out the batches of a step.
     """
+    group = group or Alone()
+    if accumulate % group.count:
+        raise LabError(
+            f"a step of {accumulate} batches cannot be shared out among {group.count} processes: "
+            f"let --accumulate be a multiple of {group.count}."
+        )
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=schedule.lr, betas=(0.9, 0.95), fused=True)
     start = _restore(model, optimizer, checkpoint)
     model.train()
-    with tqdm(total=schedule.steps, initial=start, desc=label, unit="step", mininterval=2.0) as bar:
+    step_of = group.prepare(_Step(model, loss_of))
+    shares = range(group.rank, accumulate, group.count)
+    with tqdm(
+        total=schedule.steps, initial=start, desc=label, unit="step", mininterval=2.0, disable=not (bar and group.first)
+    ) as progress:
         for step in range(start, schedule.steps):
-            for group in optimizer.param_groups:
-                group["lr"] = schedule.rate(step)
-            losses = loss_of(step)
-            losses["loss"].backward()
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = schedule.rate(step)
+            several: list[Losses] = []
+            for share in shares:
+                with nullcontext() if share == shares[-1] else group.unsynchronised(step_of):
+                    losses = step_of(step * accumulate + share)
+                    (losses["loss"] / len(shares)).backward()
+                several.append({name: value.detach() for name, value in losses.items()})
             nn.utils.clip_grad_norm_([*matrices, *vectors], schedule.clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            numbers: Numbers = {name: value.detach().tolist() for name, value in losses.items()}
-            bar.update()
-            shown = {name: f"{value:.3f}" for name, value in numbers.items() if isinstance(value, float)}
-            bar.set_postfix(shown, refresh=False)
-            if (step + 1) % save_every == 0 or step + 1 == schedule.steps:
-                _save(model, optimizer, checkpoint, step + 1)
-            yield step + 1, numbers
+            numbers = _mean(several, group)
+            progress.update()
+            progress.set_postfix_str(_shown(numbers), refresh=False)
+            done = step + 1
+            due = done % save_every == 0 or done == schedule.steps
+            if due and group.first:
+                _save(model, optimizer, checkpoint, done)
+            try:
+                yield done, numbers
+            except GeneratorExit:
+                if not due and group.first:
+                    _save(model, optimizer, checkpoint, done)
+                raise
     model.eval()
+
+
+class _Step(nn.Module):
+    """The loss as a module's forward pass, which is what wrappers for several processes watch."""
+
+    def __init__(self, model: nn.Module, loss_of: Callable[[int], Losses]) -> None:
+        super().__init__()
+        self.model, self.loss_of = model, loss_of
+
+    def forward(self, batch: int) -> Losses:
+        return self.loss_of(batch)
+
+
+def _mean(several: list[Losses], group: Alone) -> Numbers:
+    """Losses averaged over the batches of a step."""
+    names, shapes = list(several[0]), [value.shape for value in several[0].values()]
+    flat = torch.stack([torch.cat([value.float().flatten() for value in losses.values()]) for losses in several])
+    parts = group.mean(flat.mean(0)).split([shape.numel() for shape in shapes])
+    return {name: part.view(shape).tolist() for name, shape, part in zip(names, shapes, parts, strict=True)}
+
+
+def _shown(numbers: Numbers) -> str:
+    """What a progress bar has room for: the loss, tau, and the acceptance of each position."""
+    alpha = numbers.get("alpha", [])
+    shown = [f"{name} {numbers[name]:.3f}" for name in ("loss", "tau") if name in numbers]
+    if isinstance(alpha, list) and alpha:
+        shown.append("alpha " + " ".join(f"{a:.2f}" for a in alpha))
+    return ", ".join(shown)
 
 
 def _save(model: nn.Module, optimizer: torch.optim.Optimizer, folder: Path, step: int) -> None:
@@ -97,6 +162,8 @@ def _restore(model: nn.Module, optimizer: torch.optim.AdamW, folder: Path) -> in
     if not file.exists():
         return 0
     tensors = load_file(file)
+    with safe_open(file, "pt") as stored:
+        done = int(stored.metadata()["step"])
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in tensors.items():
@@ -108,4 +175,4 @@ def _restore(model: nn.Module, optimizer: torch.optim.AdamW, folder: Path) -> in
             _, index, key = name.split(".")
             plan["state"].setdefault(int(index), {})[key] = value
     optimizer.load_state_dict(plan)
-    return int(plan["state"][0]["step"].item())
+    return done

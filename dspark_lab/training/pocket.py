@@ -7,21 +7,21 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from dspark_lab.errors import LabError
-from dspark_lab.records import write_atomically
-from dspark_lab.training.answers import AnswerBatches, regenerate
+from dspark_lab.loading import load_target
+from dspark_lab.target import Target
+from dspark_lab.training.answers import regenerate
 from dspark_lab.training.batches import SHARES_WITH_SUMS, CorpusBatches, mixed_examples
-from dspark_lab.training.drafter import Objective, new_model
+from dspark_lab.training.claims import claim
+from dspark_lab.training.conversations import corpus_conversations
 from dspark_lab.training.kinds import Options
 from dspark_lab.training.loop import Losses, Schedule, train
 from dspark_lab.training.target import next_token_loss, target_config
 from dspark_lab.training.tokenizer import train_tokenizer
+from dspark_lab.training.trainer import Plan, Trainer, mask_token, save_drafter
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,12 @@ def train_pocket(out: Path, work: Path, recipe: Recipe | None = None) -> None:
     """
     recipe = recipe or Recipe()
     work.mkdir(parents=True, exist_ok=True)
-    _claim(work, recipe)
+    claim(work / "recipe.json", vars(recipe), "--work")
     target_folder, drafter_folder = work / "target", work / "dspark"
     if not (target_folder / "model.safetensors").exists():
         _train_target(target_folder, work, recipe)
-    tokenizer = AutoTokenizer.from_pretrained(target_folder)
-    target = AutoModelForCausalLM.from_pretrained(target_folder, dtype=torch.float32).eval().requires_grad_(False)
-    if not (drafter_folder / "model.safetensors").exists():
-        _train_drafter(drafter_folder, work, recipe, target, tokenizer)
+    if not (drafter_folder / "config.json").exists():
+        _train_drafter(drafter_folder, work, recipe, load_target(target_folder, torch.device("cpu")))
     for folder in (target_folder, drafter_folder):
         part = out / f".{folder.name}.part"
         shutil.rmtree(part, ignore_errors=True)
@@ -64,14 +62,6 @@ def train_pocket(out: Path, work: Path, recipe: Recipe | None = None) -> None:
         shutil.rmtree(out / folder.name, ignore_errors=True)
         part.rename(out / folder.name)
     shutil.copy(work / "recipe.json", out / "recipe.json")
-
-
-def _claim(work: Path, recipe: Recipe) -> None:
-    """Checkpoints of another recipe must not be mixed in."""
-    file, text = work / "recipe.json", json.dumps(vars(recipe), indent=1)
-    if file.exists() and file.read_text() != text:
-        raise LabError(f"{work} holds a training with another recipe: give --work another folder, or delete this one.")
-    write_atomically(file, text)
 
 
 def _train_target(folder: Path, work: Path, recipe: Recipe) -> None:
@@ -88,19 +78,20 @@ def _train_target(folder: Path, work: Path, recipe: Recipe) -> None:
     save_target(target, tokenizer, folder)
 
 
-def _train_drafter(
-    folder: Path, work: Path, recipe: Recipe, target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast
-) -> None:
-    rows = regenerate(target, tokenizer, recipe.answers, work / "answers", recipe.seed)
-    torch.manual_seed(recipe.seed)
-    drafter = new_model(target, Options("dspark", tokenizer.mask_token_id))
-    batches = AnswerBatches(rows, recipe.drafter_batch, tokenizer.pad_token_id, recipe.seed)
-    loss_of = Objective(drafter, target, batches, seed=recipe.seed)
-    _run(drafter, loss_of, Schedule(recipe.drafter_steps, recipe.drafter_lr), work, "dspark")
+def _train_drafter(folder: Path, work: Path, recipe: Recipe, target: Target) -> None:
+    conversations = corpus_conversations(recipe.answers, recipe.seed)
+    rows = regenerate(target, conversations, work / "answers", recipe.seed)
     # One warm restart on batches not seen yet: the drafter goes on learning for long after the first cycle.
-    loss_of = Objective(drafter, target, lambda step: batches(recipe.drafter_steps + step), seed=recipe.seed + 1)
-    _run(drafter, loss_of, Schedule(recipe.drafter_restart_steps, recipe.drafter_lr), work, "dspark-restart")
-    save_drafter(drafter, folder)
+    plan = Plan(
+        Options("dspark", mask_token(target)),
+        steps=(recipe.drafter_steps, recipe.drafter_restart_steps),
+        batch=recipe.drafter_batch,
+        lr=recipe.drafter_lr,
+        seed=recipe.seed,
+    )
+    trainer = Trainer(target, rows, plan, work / "dspark-training")
+    trainer.run()
+    save_drafter(trainer.model, folder)
 
 
 def _run(model: torch.nn.Module, loss_of: Callable[[int], Losses], schedule: Schedule, work: Path, name: str) -> None:
@@ -117,15 +108,4 @@ def save_target(target: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, fo
     shutil.rmtree(part, ignore_errors=True)
     target.to(torch.bfloat16).save_pretrained(part)
     tokenizer.save_pretrained(part)
-    part.rename(folder)
-
-
-def save_drafter(drafter: Any, folder: Path) -> None:
-    """A model of ``training.kinds``: its ``config.json`` and its weights rounded to bfloat16; whole or not at all."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    tensors = {name: p.detach().to(torch.bfloat16).contiguous() for name, p in drafter.state_dict().items()}
-    save_file(tensors, part / "model.safetensors", metadata={"format": "pt"})
-    (part / "config.json").write_text(json.dumps(drafter.config.to_json(), indent=2) + "\n")
     part.rename(folder)

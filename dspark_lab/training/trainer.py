@@ -1,0 +1,252 @@
+"""Training a drafter of any kind on its target's answers, step by step, to be watched, stopped and tried at any time."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from dspark_lab.checkpoints import read_config
+from dspark_lab.drafters.base import Drafter
+from dspark_lab.drafters.registry import implementation_for
+from dspark_lab.errors import LabError
+from dspark_lab.records import write_atomically
+from dspark_lab.target import Target
+from dspark_lab.trace import ModelInfo
+from dspark_lab.training.answers import AnswerBatches, Answered
+from dspark_lab.training.claims import claim
+from dspark_lab.training.kinds import Options, training_of
+from dspark_lab.training.loop import Numbers, Schedule, train
+from dspark_lab.training.losses import LossWeights
+from dspark_lab.training.processes import Alone
+from dspark_lab.training.state_cache import StateCache
+
+LOG_EVERY = 20
+"""Steps between lines of the log."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training, but for its answers.
+
+    Attributes:
+        options: the drafter. loss: what is minimised.
+        steps: optimiser steps of each cycle; every cycle begins anew with the rate, from the weights of the one before.
+        batch: answers a step; accumulate: in how many batches, whose gradients are added up.
+        lr: peak learning rate of AdamW. seed: of the weights, the order of answers and the anchors.
+    """
+
+    options: Options
+    loss: LossWeights = field(default_factory=LossWeights)
+    steps: tuple[int, ...] = (1_200,)
+    batch: int = 24
+    accumulate: int = 1
+    lr: float = 2e-3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.accumulate < 1 or self.batch % self.accumulate:
+            raise LabError(
+                f"a batch of {self.batch} answers cannot be divided by {self.accumulate}: let --batch be a multiple of "
+                f"--accumulate."
+            )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is, after a step.
+
+    Attributes:
+        step: steps done, of ``steps`` in all.
+        losses: "loss" and its parts.
+        tau: accepted length to be expected, along true prefixes. alpha: mean acceptance probability of each position.
+        blocks_per_second: draft blocks trained on in a second, measured over this step.
+    """
+
+    step: int
+    steps: int
+    losses: dict[str, float]
+    tau: float
+    alpha: list[float]
+    blocks_per_second: float
+
+
+class Trainer:
+    """Iterate over it to train; every step yields its ``Progress``. Interrupted, a new one goes on from the last checkpoint.
+
+    Args:
+        target: what the drafter is for.
+        rows: the target's answers, as ``answers.regenerate`` gives them.
+        plan: how to train.
+        work: folder for checkpoints and logs (``log.jsonl``, and TensorBoard's where that is installed).
+        cache_states: folder of the target's states; None computes them on the way.
+        save_every: steps between checkpoints. bar: show a progress bar.
+        group: the processes that train together.
+
+    Raises:
+        LabError: the kind cannot be trained, or ``work`` holds another training.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        rows: Sequence[Answered],
+        plan: Plan,
+        work: str | Path,
+        *,
+        cache_states: Path | None = None,
+        save_every: int = 100,
+        bar: bool = True,
+        group: Alone | None = None,
+    ) -> None:
+        self.target, self.plan, self.work = target, plan, Path(work)
+        self._kind = training_of(plan.options.kind)
+        self._save_every, self._bar, self._group = save_every, bar, group or Alone()
+        self._lock, self._stopped = threading.Lock(), False
+        if self._group.first:
+            values = {**asdict(plan), "target": target.info.revision, "answers": len(rows)}
+            claim(self.work / "plan.json", values, "--work")
+        torch.manual_seed(plan.seed)
+        self.model: Any = self._kind.new_model(target.model, plan.options).to(target.device)
+        pad = target.tokenizer.pad_token_id or 0
+        self._batches: Callable[[int], Any] = AnswerBatches(list(rows), plan.batch // plan.accumulate, pad, plan.seed)
+        if cache_states is not None:
+            cache = StateCache(target, rows, getattr(self.model.config, "target_layer_ids", ()), cache_states)
+            if self._group.first:
+                cache.fill()
+            self._group.wait()
+            self._batches = cache.with_states(self._batches)
+
+    def __iter__(self) -> Iterator[Progress]:
+        self._stopped = False
+        log, before = Log(self.work, self._group), 0
+        for cycle, steps in enumerate(self.plan.steps):
+            taken = self._cycle(cycle, steps, before * self.plan.accumulate)
+            try:
+                while True:
+                    began = perf_counter()
+                    with self._lock:
+                        step, numbers = next(taken, (0, {}))
+                    if not step:
+                        break
+                    progress = self._progress(before + step, numbers, perf_counter() - began)
+                    log.add(progress)
+                    yield progress
+                    if self._stopped:
+                        return
+            finally:
+                taken.close()  # which keeps the last step's state
+            before += steps
+
+    def run(self) -> None:
+        """Train to the end, or until ``stop``."""
+        for _ in self:
+            pass
+
+    def stop(self) -> None:
+        """End the iteration after the step under way, whose state is kept; iterating again goes on."""
+        self._stopped = True
+
+    def drafter(self) -> Drafter:
+        """The drafter as it is now, on its own weights: ``Lab(target, trainer.drafter())`` decodes with it."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(Path(folder))
+            config = read_config(Path(folder))
+            info = ModelInfo(f"{self.plan.options.kind} in training", "", "", 0)
+            return implementation_for(config, Path(folder)).load(Path(folder), config, self.target, info)
+
+    def save(self, folder: Path) -> None:
+        """Write the drafter as it is now, as a checkpoint that ``load`` takes."""
+        with self._lock:
+            save_drafter(self.model, folder)
+
+    def _cycle(self, cycle: int, steps: int, first: int) -> Any:
+        plan = self.plan
+        objective = self._kind.Objective(
+            self.model, self.target.model, lambda batch: self._batches(first + batch), plan.loss, plan.seed + cycle
+        )
+        return train(
+            self.model,
+            objective,
+            Schedule(steps, plan.lr),
+            self.work / f"checkpoint-{cycle}",
+            accumulate=plan.accumulate,
+            save_every=self._save_every,
+            label=plan.options.kind if len(plan.steps) == 1 else f"{plan.options.kind} {cycle + 1}/{len(plan.steps)}",
+            bar=self._bar,
+            group=self._group,
+        )
+
+    def _progress(self, step: int, numbers: Numbers, seconds: float) -> Progress:
+        alpha = numbers.pop("alpha", [])
+        losses = {name: value for name, value in numbers.items() if isinstance(value, float)}
+        blocks, tau = losses.pop("blocks", 0.0) * self.plan.accumulate, losses.pop("tau", 1.0)
+        return Progress(
+            step, sum(self.plan.steps), losses, tau, alpha if isinstance(alpha, list) else [alpha], blocks / seconds
+        )
+
+
+class Log:
+    """A training's ``log.jsonl``, and its TensorBoard log where TensorBoard is installed; only the first process writes."""
+
+    def __init__(self, folder: Path, group: Alone) -> None:
+        self._file = folder / "log.jsonl" if group.first else None
+        self._board: Any = None
+        self._folder = folder
+
+    def add(self, progress: Progress) -> None:
+        if self._file is None or progress.step % LOG_EVERY:
+            return
+        lines = self._file.read_text().splitlines() if self._file.exists() else []
+        # What was logged after the checkpoint that a run went on from is trained, and logged, once more.
+        kept = [line for line in lines if json.loads(line)["step"] < progress.step]
+        write_atomically(self._file, "\n".join([*kept, json.dumps(asdict(progress))]) + "\n")
+        if self._board is None and importlib.util.find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(self._folder / "tensorboard"), purge_step=progress.step)
+        if self._board is not None:
+            for name, value in {**progress.losses, "tau": progress.tau}.items():
+                self._board.add_scalar(name, value, progress.step)
+            for k, value in enumerate(progress.alpha, 1):
+                self._board.add_scalar(f"alpha/{k}", value, progress.step)
+            self._board.add_scalar("blocks_per_second", progress.blocks_per_second, progress.step)
+            self._board.flush()
+
+
+def mask_token(target: Target) -> int:
+    """The token that stands for what is to be drafted: the tokenizer's mask token, else, as DeepSpec's checkpoints have it,
+    the first id behind the tokenizer's that the embedding has a row for, else its padding token.
+
+    Raises:
+        LabError: the tokenizer has none of them.
+    """
+    tokenizer = target.tokenizer
+    behind = len(tokenizer) if len(tokenizer) < target.vocab_size else None
+    for token in (tokenizer.mask_token_id, behind, tokenizer.pad_token_id):
+        if token is not None:
+            return int(token)
+    raise LabError(f"the tokenizer of {target.info.name} has no mask or padding token: add one to it.")
+
+
+def save_drafter(drafter: nn.Module, folder: Path) -> None:
+    """Write a drafter's checkpoint, weights rounded to bfloat16; ``config.json`` comes last, so that a folder which has
+    one is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: p.detach().to("cpu", torch.bfloat16).contiguous() for name, p in drafter.state_dict().items()}
+    part = folder / ".model.safetensors.part"
+    save_file(tensors, part, metadata={"format": "pt"})
+    os.replace(part, folder / "model.safetensors")
+    config: Any = drafter.config
+    write_atomically(folder / "config.json", json.dumps(config.to_json(), indent=2) + "\n")
