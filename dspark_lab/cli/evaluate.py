@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 evaluating = typer.Typer(invoke_without_command=True, no_args_is_help=True)
 
+RUNS = Path("runs")
+"""Where ``train drafter`` puts what it makes."""
 ALONE = "none"
 """The drafter's name that decodes without one."""
 
@@ -55,9 +57,7 @@ def evaluate(
     paper: Annotated[
         str | None, options.name_option("Repeat an experiment of the paper: table1, fig2, fig3 or fig4.", "none")
     ] = None,
-    checkpoints: Annotated[Path, options.folder_option("The --paper experiment's drafters, named as it says.")] = Path(
-        "runs", "drafters"
-    ),
+    checkpoints: Annotated[Path, options.folder_option("The drafters of --paper, named as it says.")] = RUNS,
     paper_data: Annotated[
         Path | None,
         typer.Option(

@@ -25,11 +25,13 @@ HEIGHT, PANEL_WIDTH, MARGIN_WIDTH = 460, 330, 330
 def draw(chart: Chart) -> go.Figure:
     """Markers with confidence intervals, joined where x is a number; the paper's are hollow and dashed."""
     names = list(dict.fromkeys(_root(s.name) for panel in chart.panels.values() for s in panel))
+    places = list({x: None for panel in chart.panels.values() for s in panel for x in s.points})
+    numeric = all(isinstance(x, (int, float)) for x in places)
     figure = make_subplots(1, len(chart.panels), shared_yaxes=True, subplot_titles=list(chart.panels))
     shown: set[str] = set()
     for column, series in enumerate(chart.panels.values(), 1):
         for s in series:
-            figure.add_trace(_trace(s, names.index(_root(s.name)), s.name not in shown), row=1, col=column)
+            figure.add_trace(_trace(s, names.index(_root(s.name)), numeric, s.name not in shown), row=1, col=column)
             shown.add(s.name)
     missing = f"<br><sup>missing: {', '.join(chart.missing)}</sup>" if chart.missing else ""
     figure.update_layout(
@@ -37,11 +39,10 @@ def draw(chart: Chart) -> go.Figure:
         template="plotly_white",
         height=HEIGHT,
         width=PANEL_WIDTH * len(chart.panels) + MARGIN_WIDTH,
-        scattermode="group",
+        scattermode="overlay" if numeric else "group",
         yaxis_title=chart.y,
     )
-    places = sorted({x for panel in chart.panels.values() for s in panel for x in s.points}, key=str)
-    figure.update_xaxes(title=chart.x, tickvals=places if all(isinstance(x, (int, float)) for x in places) else None)
+    figure.update_xaxes(title=chart.x, tickvals=places if numeric else None)
     return figure
 
 
@@ -50,10 +51,9 @@ def _root(name: str) -> str:
     return name.partition(" (")[0]
 
 
-def _trace(s: Series, index: int, legend: bool) -> go.Scatter:
+def _trace(s: Series, index: int, joined: bool, legend: bool) -> go.Scatter:
     x, estimates = list(s.points), list(s.points.values())
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-    numeric = all(isinstance(value, (int, float)) for value in x)
     above = [0.0 if e.high is None or e.value is None else e.high - e.value for e in estimates]
     below = [0.0 if e.low is None or e.value is None else e.value - e.low for e in estimates]
     return go.Scatter(
@@ -62,7 +62,7 @@ def _trace(s: Series, index: int, legend: bool) -> go.Scatter:
         name=s.name,
         legendgroup=s.name,
         showlegend=legend,
-        mode="lines+markers" if numeric else "markers",
+        mode="lines+markers" if joined else "markers",
         line={"color": colour, "dash": "dash" if s.paper else "solid"},
         marker={"symbol": marker + ("-open" if s.paper else ""), "size": 9, "color": colour},
         error_y={"type": "data", "array": above, "arrayminus": below, "visible": any(above + below), "thickness": 1},

@@ -141,7 +141,7 @@ def charts(experiment: str, found: Report, data: PaperData) -> list[Chart]:
         drawn = [Chart("paper-fig3", "Figure 3: draft depth", "draft layers", "tau", panels)]
     else:
         panels = _curves(there, lambda c: int(c.options["block"]) + 1, data.figure4(), LENGTH_NAMES)
-        drawn = [Chart("paper-fig4", "Figure 4: draft length", LENGTH, "tau", panels), _latency(there, data)]
+        drawn = [Chart("paper-fig4", "Figure 4: draft length", LENGTH, "tau", panels), _latency(there, found, data)]
     note = f"; paper: {PAPER_MODEL}" if data.values else ""
     return [
         replace(chart, title=f"{chart.title} (measured{note})", missing=missing)
@@ -204,15 +204,15 @@ def _curves(
     return panels
 
 
-def _latency(there: Measured, data: PaperData) -> Chart:
-    """The sequential head's cost: the median round over DFlash's of the same length, ours at one request."""
-    plain = {c.options["block"]: r.round_ms["total"] for c, r in there if c.title == DFLASH.title and r.round_ms}
+def _latency(there: Measured, found: Report, data: PaperData) -> Chart:
+    """The sequential head's cost: a round's time over DFlash's of the same length, ours at one request."""
+    plain = {c.options["block"]: c.name for c, _ in there if c.title == DFLASH.title}
     ours: dict[str, dict[Any, Estimate]] = {}
-    for c, r in there:
+    for c, _ in there:
         block = int(c.options["block"])
-        if c.title != DFLASH.title and block in plain and r.round_ms:
-            ours.setdefault(c.title, {})[block + 1] = Estimate((r.round_ms["total"] / plain[block] - 1) * 100)
-    series = [Series(f"{title} (one request)", dict(sorted(p.items()))) for title, p in ours.items()]
+        if c.title != DFLASH.title and block in plain:
+            ours.setdefault(c.title, {})[block + 1] = found.latency[f"{c.name} over {plain[block]}"]
+    series = [Series(f"{title} (one request)", points) for title, points in ours.items()]
     series += _theirs(data.overhead(), LENGTH_NAMES, ", batch 128")
     return Chart("paper-fig4-latency", "Figure 4: round latency", LENGTH, "percent over DFlash", {"": series})
 

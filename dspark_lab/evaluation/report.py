@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dspark_lab.evaluation.measure import Drafters, Measurement
-from dspark_lab.evaluation.metrics import Array, Estimate, Figures, Run, count, figures, resample, summary
+from dspark_lab.evaluation.metrics import RESAMPLES, Array, Estimate, Figures, Run, count, figures, resample, summary
 from dspark_lab.evaluation.suites import Suite
 from dspark_lab.settings import Settings
 from dspark_lab.trace import ModelInfo
@@ -52,6 +52,8 @@ class Report:
     Attributes:
         settings: without their length limit, which each suite has of its own.
         gains: "a over b", by domain and macro: how much longer a's accepted length is, in percent; a comes later.
+        latency: likewise, how much longer a's round takes that drafts its whole block: measured as the median over
+            conversations of the ratio of their median rounds, so that slow spells of the machine cancel.
         conversations: decoded with every drafter, of those planned; fewer where the run was interrupted.
     """
 
@@ -62,6 +64,7 @@ class Report:
     suites: dict[str, dict[str, Any]]
     drafters: dict[str, DrafterResult]
     gains: dict[str, dict[str, Estimate]]
+    latency: dict[str, Estimate]
     conversations: int
     planned: int
     interrupted: bool
@@ -79,10 +82,16 @@ def report(
         gamma = block if settings.gamma is None else min(settings.gamma, block)
         runs = {suite.name: measurement.runs[suite.name][name] for suite in measured}
         results[name], taus[name] = _result(runs, measured, drafter.info if drafter else None, gamma, settings.seed)
-    gains = {
-        f"{a} over {b}": {d: Estimate.of((taus[a][d] / taus[b][d] - 1) * 100) for d in taus[a]}
-        for b, a in itertools.combinations(taus, 2)
+    pairs = {f"{a} over {b}": (a, b) for b, a in itertools.combinations(taus, 2)}
+    typical = {
+        name: [_median_ms(run, result.gamma) for suite in measured for run in measurement.runs[suite.name][name]]
+        for name, result in results.items()
     }
+    gains = {
+        pair: {domain: Estimate.of((taus[a][domain] / taus[b][domain] - 1) * 100) for domain in taus[a]}
+        for pair, (a, b) in pairs.items()
+    }
+    latency = {pair: _slower(typical[a], typical[b], settings.seed) for pair, (a, b) in pairs.items()}
     return Report(
         True,
         device,
@@ -91,6 +100,7 @@ def report(
         {s.name: {"domain": s.domain, "conversations": len(s.conversations)} for s in suites},
         results,
         gains,
+        latency,
         measurement.done,
         measurement.planned,
         measurement.interrupted,
@@ -161,6 +171,24 @@ def _label(power: int) -> str:
 def _round_ms(runs: Sequence[Run], gamma: int) -> dict[str, float]:
     full = [r for run in runs for r in run.rounds if r.drafted == gamma]
     return {part: statistics.median(getattr(r, f"{part}_ms") for r in full) for part in ROUND_PARTS} if full else {}
+
+
+def _median_ms(run: Run, gamma: int) -> float:
+    """Of the rounds that drafted ``gamma`` tokens; NaN without any."""
+    full = [r.total_ms for r in run.rounds if r.drafted == gamma]
+    return statistics.median(full) if full else float("nan")
+
+
+def _slower(a: Sequence[float], b: Sequence[float], seed: int) -> Estimate:
+    """Median over conversations of a's time over b's, in percent more, with its bootstrap interval."""
+    ratios = np.array(a) / np.array(b)
+    ratios = ratios[np.isfinite(ratios)]
+    if not len(ratios):
+        return Estimate(None)
+    resamples = RESAMPLES if len(ratios) > 1 else 0
+    chosen = np.random.default_rng(seed).integers(len(ratios), size=(resamples, len(ratios)))
+    medians = np.concatenate([[np.median(ratios)], np.median(ratios[chosen], axis=1)])
+    return Estimate.of((medians - 1) * 100)
 
 
 def show(found: Report, console: Console) -> None:

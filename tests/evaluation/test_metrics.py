@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from dspark_lab import Settings
-from dspark_lab.evaluation.measure import measure, session_seed
+from dspark_lab.evaluation.measure import Measurement, measure, session_seed
 from dspark_lab.evaluation.metrics import RESAMPLES, Estimate, RoundCount, Run, count, figures, resample
 from dspark_lab.evaluation.report import report
 from dspark_lab.evaluation.suites import Suite
 from dspark_lab.loading import Lab
 from dspark_lab.session import Session
-from dspark_lab.trace import ACCEPTED, NONE
+from dspark_lab.trace import ACCEPTED, NONE, ModelInfo
 from dspark_lab.training.corpus import DOMAINS, example
+from tests.scripted import ScriptedDrafter, one_hot, table
 
 
 def rounds(*outcomes: tuple[int, int, int]) -> Run:
@@ -171,3 +172,20 @@ def test_a_domain_is_the_mean_of_its_suites_and_macro_of_the_domains(tiny_lab: L
     gain = found.gains["none over tiny"]["macro"]
     assert gain.value == pytest.approx((1 / result.macro.tau.value - 1) * 100)
     assert gain.low < gain.value < gain.high
+
+
+def test_a_rounds_latency_is_compared_conversation_by_conversation() -> None:
+    """Conversations twice as slow for both, from a busy machine, change nothing; one that drafted no whole block is left
+    out."""
+
+    def run(ms: float, drafted: int = 3) -> Run:
+        return Run([RoundCount(0, 10, drafted, 1, 2, total_ms=ms)] * 5)
+
+    info = ModelInfo("scripted", "target", "", 0)
+    suite = Suite("talk", "chat", [("Hello.",)] * 4)
+    drafters = {name: ScriptedDrafter(one_hot(table(3, 0)), block_size=3) for name in ("a", "b")}
+    a, b = [run(10), run(20), run(10), run(10, drafted=2)], [run(11), run(22), run(11.1), run(90)]
+    found = report(Measurement({"talk": {"a": a, "b": b}}, 4, 4), drafters, [suite], Settings(), info, "CPU")
+    slower = found.latency["b over a"]
+    assert slower.value == pytest.approx(10) and slower.low == pytest.approx(10) and slower.high == pytest.approx(11)
+    assert found.drafters["a"].round_ms["total"] == 10
