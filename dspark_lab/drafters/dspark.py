@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from dspark_lab.checkpoints import filled, matching_config
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel, rope_tables
+from dspark_lab.drafters.registry import KINDS
 from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
@@ -67,12 +68,13 @@ class DSparkDrafter:
         hidden = hidden[:gamma]
         drafted = perf_counter()
         head = self.model.markov_head
+        step, carried = head.stepper(hidden) if head is not None else None, None
         tokens: list[int] = []
         biases = []
         for k in range(gamma):
             logits = base[k]
-            if head is not None:
-                bias = head.markov_w2.weight @ head.markov_w1.weight[tokens[-1] if tokens else anchor]  # eq. 5
+            if step is not None:
+                bias, carried = step(k, tokens[-1] if tokens else anchor, carried)
                 biases.append(bias)
                 logits = logits + bias
             tokens.append(choose(k + 1, logits))
@@ -101,5 +103,10 @@ def load(folder: Path, config: Mapping[str, Any], target: Target, info: ModelInf
     """A DeepSpec DSpark or DFlash checkpoint, matched against its target."""
     c = matching_config(DSparkConfig, config, folder, target)
     model, parameters = filled(DSparkModel(c), folder, target)
-    kind = "dspark" if c.markov_rank else "dflash"
-    return DSparkDrafter(model, replace(info, kind=kind, parameters=parameters, block_size=c.block_size))
+    return DSparkDrafter(model, replace(info, kind=kind_of(c), parameters=parameters, block_size=c.block_size))
+
+
+def kind_of(config: DSparkConfig) -> str:
+    """The name in the registry of a backbone with this head."""
+    head = config.markov_head_type if config.markov_rank else ""
+    return next(kind.name for kind in KINDS.values() if kind.module == "dspark" and kind.head == head)

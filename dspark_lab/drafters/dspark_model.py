@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dspark_lab.drafters.heads import ConfidenceHead, MarkovHead
+from dspark_lab.drafters.heads import HEADS, ConfidenceHead
 from dspark_lab.drafters.norms import rms_norm
 from dspark_lab.errors import LabError
 
@@ -100,9 +100,10 @@ class DSparkConfig(DraftConfig):
             raise LabError(
                 f"the drafter's mask_token_id is {mask}, but its vocabulary has {size}: get the checkpoint again."
             )
-        if self.markov_rank and self.markov_head_type != "vanilla":
-            head = self.markov_head_type
-            raise LabError(f"the drafter's markov_head_type is {head!r}; this loader reads 'vanilla'.")
+        if self.markov_rank and self.markov_head_type not in HEADS:
+            raise LabError(
+                f"the drafter's markov_head_type is {self.markov_head_type!r}; this loader reads {', '.join(HEADS)}."
+            )
         check_taps(self.target_layer_ids, self.num_target_layers)
 
 
@@ -231,8 +232,9 @@ class DSparkModel(nn.Module):
         self.hidden_norm = RMSNorm(hidden, config.rms_norm_eps)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(hidden, config.rms_norm_eps)
-        self.markov_head = MarkovHead(config.vocab_size, config.markov_rank) if config.markov_rank else None
-        with_markov = config.markov_rank if config.confidence_head_with_markov else 0
+        rank = config.markov_rank
+        self.markov_head = HEADS[config.markov_head_type](config.vocab_size, rank, hidden) if rank else None
+        with_markov = rank if config.confidence_head_with_markov else 0
         self.confidence_head = ConfidenceHead(hidden + with_markov) if config.enable_confidence_head else None
 
     @property

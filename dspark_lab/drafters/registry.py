@@ -26,6 +26,7 @@ class Kind:
         title, summary: for tables: its name as papers write it, and how it drafts in a few words.
         passes: forward passes that a block of gamma tokens costs.
         weights: it is trained, and needs a checkpoint.
+        head: its sequential head, a name in ``heads.HEADS``, "" for none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Kind:
     summary: str
     passes: str
     weights: bool = True
+    head: str = ""
 
     def implementation(self) -> Any:
         return importlib.import_module(f"dspark_lab.drafters.{self.module}")
@@ -43,7 +45,28 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind(
-            "dspark", "dspark", "DSpark", "parallel backbone, then a Markov head token by token", "1 + gamma head steps"
+            "dspark",
+            "dspark",
+            "DSpark",
+            "parallel backbone, then a Markov head token by token",
+            "1 + gamma head steps",
+            head="vanilla",
+        ),
+        Kind(
+            "dspark-gated",
+            "dspark",
+            "DSpark, gated head",
+            "the same; the backbone gates the Markov head",
+            "1 + gamma head steps",
+            head="gated",
+        ),
+        Kind(
+            "dspark-rnn",
+            "dspark",
+            "DSpark, RNN head",
+            "the same; a recurrent state remembers the block",
+            "1 + gamma head steps",
+            head="rnn",
         ),
         Kind("dflash", "dspark", "DFlash", "parallel backbone alone", "1"),
         Kind(
@@ -71,6 +94,14 @@ KINDS = {
             "prompt lookup",
             "copies what followed the same n-gram before",
             "0",
+            weights=False,
+        ),
+        Kind(
+            "lookahead",
+            "lookahead",
+            "Lookahead",
+            "n-grams that the target guessed ahead, from a pool",
+            "1 of the target",
             weights=False,
         ),
         Kind("eagle3", "eagle3", "Eagle3", "one layer on fused target layers, fed its own hidden state", "gamma"),

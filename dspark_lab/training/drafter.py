@@ -11,6 +11,9 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
+from dspark_lab.drafters.heads import HEADS
+from dspark_lab.drafters.registry import KINDS
+from dspark_lab.errors import LabError
 from dspark_lab.training.batches import Batch
 from dspark_lab.training.kinds import Options
 from dspark_lab.training.losses import LossWeights, losses_of_rows
@@ -21,7 +24,11 @@ def new_config(target: PreTrainedModel, options: Options) -> DSparkConfig:
     """A drafter shaped like its target."""
     c = target.config.get_text_config()
     depth = c.num_hidden_layers
-    rank = 0 if options.kind == "dflash" else options.rank
+    own = KINDS[options.kind].head
+    head = own and (options.head or own)
+    if head not in ("", *HEADS):
+        raise LabError(f"the head is {head!r}, but must be one of {', '.join(HEADS)}.")
+    rank = options.rank if head else 0
     return DSparkConfig(
         vocab_size=c.vocab_size,
         hidden_size=c.hidden_size,
@@ -36,8 +43,8 @@ def new_config(target: PreTrainedModel, options: Options) -> DSparkConfig:
         block_size=options.block_size,
         mask_token_id=options.mask_token_id,
         markov_rank=rank,
-        markov_head_type=options.head,
-        enable_confidence_head=options.kind == "dspark" and options.confidence,
+        markov_head_type=head or "vanilla",
+        enable_confidence_head=bool(head) and options.confidence,
         confidence_head_with_markov=rank > 0,
         rms_norm_eps=c.rms_norm_eps,
         num_anchors=options.anchors,
@@ -123,14 +130,16 @@ class Objective:
     ) -> tuple[Tensor, Tensor | None]:
         """Draft logits [M, V], and confidence logits [M] where there are any, of slots ``slot`` [M] of sequences ``row``,
         among all slots [A*g] of blocks at ``places`` [B, A, g]."""
-        hidden = self.hidden(ids, places, states)[row, slot]  # [M, H]
-        previous = ids[row, places.flatten(1)[row, slot]]
+        block, head = self.hidden(ids, places, states), self.model.markov_head  # [B, A*g, H]
+        previous = ids.gather(1, places.flatten(1).clamp(max=ids.shape[1] - 1))  # [B, A*g]
+        hidden = block[row, slot]
         logits = self.model.lm_head(hidden)
-        if self.model.markov_head is not None:
-            logits = logits + self.model.markov_head(previous)
+        if head is not None:  # it may carry a state from slot to slot, so it reads blocks whole
+            latents = head.latents(previous.view_as(places), block.view(*places.shape, -1)).flatten(1, 2)
+            logits = logits + head.project(latents[row, slot])
         if self.model.confidence_head is None:
             return logits, None
-        return logits, self.model.confidence_logits(hidden, previous)
+        return logits, self.model.confidence_logits(hidden, previous[row, slot])
 
     def hidden(self, ids: Tensor, places: Tensor, states: States) -> Tensor:
         """What the LM head reads [B, A*g, hidden] in blocks whose slots are at ``places`` [B, A, g] of ``ids`` [B, L]; the

@@ -25,7 +25,8 @@ class Options:
     Attributes:
         kind: a name in ``registry.KINDS``.
         mask_token_id: the tokenizer's mask token, for drafters that draft with masks.
-        head: the sequential head of DSpark: vanilla (Markov), gated or rnn; rank: its rank, 0 for none.
+        head: the sequential head of DSpark: vanilla (Markov), gated or rnn, "" for the kind's own; rank: its rank, 0 for
+            none.
         layers: draft layers; Eagle3 and MTP have one. block_size: tokens drafted a round.
             anchors: blocks trained on per sequence.
         taps: target layers read; () takes an early, a middle and a late one.
@@ -34,7 +35,7 @@ class Options:
 
     kind: str
     mask_token_id: int
-    head: str = "vanilla"
+    head: str = ""
     layers: int = 2
     block_size: int = 7
     rank: int = 64
@@ -45,6 +46,8 @@ class Options:
 
 TRAINABLE = {
     "dspark": "drafter",
+    "dspark-gated": "drafter",
+    "dspark-rnn": "drafter",
     "dflash": "drafter",
     "eagle3": "eagle3",
     "mtp": "mtp",

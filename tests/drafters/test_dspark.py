@@ -57,7 +57,8 @@ def plainly(
     hidden = model.block(ids, torch.arange(start, start + c.block_size)[None], context)[0]
     base, tokens, biases = model.lm_head(hidden), [], []
     for k in range(c.block_size):
-        biases.append(model.markov_head(torch.tensor(tokens[-1] if tokens else anchor)))
+        previous = torch.tensor([anchor, *tokens])  # the head sees the block so far: it may carry a state
+        biases.append(model.markov_head(previous, hidden[: k + 1])[-1])
         tokens.append(choose(k + 1, base[k] + biases[-1]))
     return base, biases, tokens
 
@@ -89,8 +90,9 @@ def test_the_head_sees_the_token_that_was_chosen_not_the_one_it_would_have_drawn
 
     draft = propose(tiny_lab, committed(tiny_lab, 40), choose=force)
     head = tiny_lab.drafter.model.markov_head
+    after = torch.tensor([5, 101, 102, 103, 104])
     with torch.inference_mode():
-        expected = draft.base_logits + head(torch.tensor([5, 101, 102, 103, 104]))  # eq. 5: B(x_{k-1}, .)
+        expected = draft.base_logits + head.project(head.embed(after))  # eq. 5: B(x_{k-1}, .)
     torch.testing.assert_close(torch.stack(seen), expected, **CLOSE)
 
 

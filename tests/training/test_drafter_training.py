@@ -278,7 +278,8 @@ def test_a_new_drafter_starts_with_the_targets_embedding_and_no_bias(tiny_lab: L
     model = new_model(target, Options("dspark", mask_token_id=4, rank=8))
     assert model.embed_tokens.weight.equal(target.get_input_embeddings().weight)
     assert model.lm_head.weight.equal(target.get_output_embeddings().weight)
-    assert not model.markov_head(torch.arange(320)).any()
+    head = model.markov_head
+    assert not head.project(head.embed(torch.arange(320))).any()
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
     assert frozen == {"embed_tokens.weight", "lm_head.weight"}
 
