@@ -78,7 +78,7 @@ def train_drafter(
 ) -> None:
     """Train a drafter on its target's own answers. Interrupted, the same command goes on from the last checkpoint.
 
-    Several processes: accelerate launch --num_processes 2 -m dspark_lab train drafter ...
+    Several processes: torchrun --nproc_per_node 2 -m dspark_lab train drafter ... (or accelerate launch, on GPUs).
     """
     limits = {
         "layers": (layers, 1, 64), "block": (block, 1, 64), "rank": (rank, 0, 4096), "batch": (batch, 1, 2**20),

@@ -1,4 +1,5 @@
-"""The processes of a training: one alone, or several under Hugging Face Accelerate (``accelerate launch``)."""
+"""The processes of a training: one alone, or several under Hugging Face Accelerate, started by ``torchrun`` or, on GPUs,
+``accelerate launch``. ``ACCELERATE_USE_CPU=true`` in the environment keeps them on the CPU."""
 
 from __future__ import annotations
 

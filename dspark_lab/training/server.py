@@ -133,7 +133,11 @@ def regenerate_through(
         def work(index: int) -> None:
             if stopping.is_set():
                 return
-            answers = _converse(server, client, target, conversations[index], seed * 1_000_003 + index, longest)
+            try:
+                answers = _converse(server, client, target, conversations[index], seed * 1_000_003 + index, longest)
+            except LabError:
+                stopping.set()
+                raise
             with lock:
                 out.write(json.dumps({"index": index, "answers": answers}) + "\n")
                 out.flush()
