@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.errors import LabError

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from dspark_lab.checkpoints import POCKET
 from dspark_lab.evaluation.measure import measure

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from dspark_lab.cache import RewindableCache
 from dspark_lab.errors import LabError

@@ -13,7 +13,7 @@ from time import sleep
 from typing import Any
 
 import httpx
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from dspark_lab.errors import LabError
 from dspark_lab.target import Target
