@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """``F.rms_norm`` over the last dimension of ``x`` [..., D], up to rounding."""
-    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+    if torch.is_grad_enabled() and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
         return _RMSNorm.apply(x, weight, eps)
     return F.rms_norm(x, weight.shape, weight, eps)
 
