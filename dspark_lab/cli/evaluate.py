@@ -101,6 +101,8 @@ def evaluate(
     for option, value in (("--drafter", drafter), ("--gamma", gamma)):
         if paper and value is not None:
             raise LabError(f"--paper {paper} has drafters and lengths of its own: leave {option} out, or --paper.")
+    if paper_data and not paper:
+        raise LabError(f"--paper-data {paper_data} is shown beside an experiment: name one with --paper.")
     if figures:
         require("plotly")
         make_folder("--figures", figures)

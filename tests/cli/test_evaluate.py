@@ -65,6 +65,14 @@ def test_a_folder_of_conversations_with_all_turns(cli: Any, target: list[str], p
     assert set(chat["turns"]["chat"]) == {"1", "2"} and chat["suites"]["mt-bench"]["skipped"] == 1
 
 
+def test_a_suite_of_nothing_but_too_long_prompts_has_no_figures(cli: Any, target: list[str], pair: list[str]) -> None:
+    Path("suites").mkdir()
+    Path("suites/long.jsonl").write_text(json.dumps({"turns": ["7" * 400]}))
+    result = cli("eval", "--suite-folder", "suites", "--json", "e.json", *target, "--drafter", pair[3])
+    assert result.exit_code == 0 and "long: skipped 1 turn" in result.stdout
+    assert json.loads(Path("e.json").read_text())["drafters"]["dspark"]["macro"]["tau"]["value"] is None
+
+
 def test_an_experiment_says_how_to_make_what_is_missing(cli: Any, tiny_folder: Path, target: list[str]) -> None:
     shutil.copytree(tiny_folder / "dspark", "drafters/dspark")
     arguments = ["--paper", "table1", "--checkpoints", "drafters", "--prompts", "1", "--json", "e.json"]
@@ -125,6 +133,7 @@ def test_an_interrupted_evaluation_shows_what_it_has(
         (["--paper", "fig2", "--drafter", "dspark"], ["--paper fig2", "leave --drafter out"]),
         (["--paper", "fig4", "--gamma", "3"], ["--paper fig4", "leave --gamma out"]),
         (["--paper", "fig2", "--paper-data", "p.json"], ["--paper-data p.json", "No such file"]),
+        (["--paper-data", "p.json"], ["--paper-data p.json", "name one with --paper"]),
         (["--json", "gone/e.json"], ["--json gone/e.json", "no folder gone"]),
         (["--json", "."], ["--json .", "not a file"]),
         (["--figures", "/proc/self/figures"], ["--figures /proc/self/figures", "Choose another folder"]),
