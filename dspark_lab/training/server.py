@@ -28,6 +28,9 @@ PASSING = {408, 409, 425, 429, 500, 502, 503, 504}
 class Server:
     """A server and how it is asked.
 
+    It must sample plainly at temperature 1: some take a model's own top-k and top-p where they are not told
+    (vLLM, unless started with ``--generation-config vllm``).
+
     Attributes:
         url: where ``/chat/completions`` is, such as http://localhost:8000/v1.
         model: what the server calls the target.
@@ -169,9 +172,17 @@ def _converse(
         answer = server.ask(client, messages, seed, min(longest, target.context_limit - len(prompt)))
         if answer is None:
             break
+        answer = _without_frame(target, prompt, answer)
         answers.append(answer)
         messages.append({"role": "assistant", "content": answer})
     return answers
+
+
+def _without_frame(target: Target, prompt: list[int], answer: str) -> str:
+    """The answer alone: ``transformers serve`` gives some models' with the prompt before it and the end token after it."""
+    decode = target.tokenizer.decode
+    answer = answer.removeprefix(decode(prompt, skip_special_tokens=False))
+    return answer.removesuffix(decode([target.tokenizer.eos_token_id], skip_special_tokens=False))
 
 
 def _read(file: Path) -> Iterator[tuple[int, list[str]]]:

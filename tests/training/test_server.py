@@ -156,6 +156,13 @@ def test_only_what_is_missing_is_asked_after_a_failure(local: Local, tiny_lab: L
     assert ask(local, tiny_lab, tmp_path) == rows and len(local.questions) == before + 2
 
 
+def test_a_frame_that_comes_with_the_answer_is_taken_off(local: Local, tiny_lab: Lab, tmp_path: Path) -> None:
+    """``transformers serve`` 5.23 answers so for a Qwen3 whose chat template is not Qwen's."""
+    local.reply = lambda q: completion("<|user|>One?<|end|><|assistant|>It is.<|end|>")
+    (row,) = ask(local, tiny_lab, tmp_path, [["One?"]])
+    assert tiny_lab.target.tokenizer.decode(row[1]) == "It is.<|end|>"
+
+
 def test_answers_cut_off_are_left_out(local: Local, tiny_lab: Lab, tmp_path: Path) -> None:
     local.reply = lambda q: completion("and so on", "length") if "One" in q["messages"][0]["content"] else echo(q)
     assert len(ask(local, tiny_lab, tmp_path)) == 3
