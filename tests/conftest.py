@@ -11,6 +11,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from dspark_lab import load
 from dspark_lab.loading import Lab
+from dspark_lab.target import Target
 from dspark_lab.training.batches import mixed_examples
 from dspark_lab.training.drafter import new_model
 from dspark_lab.training.kinds import Options
@@ -59,6 +60,13 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_lab(tiny_folder: Path) -> Lab:
     """The tiny pair on the CPU. Models hold no session's state, so tests share it."""
     return load(tiny_folder / "target", tiny_folder / "dspark", device="cpu")
+
+
+@pytest.fixture(params=[True, False], ids=["packed", "as transformers runs it"])
+def either_target(request: pytest.FixtureRequest, tiny_lab: Lab) -> Target:
+    """The tiny target, run in both of the ways in which targets are run."""
+    whole = tiny_lab.target
+    return whole if request.param else Target(whole.model, whole.tokenizer, whole.info, packed=False)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -85,7 +84,7 @@ class ScriptedTarget:
     """The last token of the vocabulary ends a sequence."""
 
     info = ModelInfo("scripted", "target", "0" * 12, 0)
-    device = SimpleNamespace(type="cpu")
+    device = torch.device("cpu")
     tokenizer = ScriptedTokenizer()
 
     def __init__(self, logits: Logits, vocab: int = 3, context_limit: int = 1000) -> None:

@@ -47,8 +47,14 @@ class ModelState:
         waited = {n: tokens for n, tokens in self.waited.items() if n <= length}
         return ModelState(self.cache.copy(length - len(pending)), length, list(pending), [], waited)
 
-    def commit(self, tokens: list[int]) -> None:
-        """What was drafted as it was kept stays in the cache."""
+    def commit(self, tokens: list[int], model: Target) -> None:
+        """What was drafted as it was kept stays in the cache. The first tokens, a prompt, ``model`` runs at once, so that
+        no round has to wait for them."""
+        if not self.length:
+            self.cache.rewind(0)
+            model.forward(self.cache, tokens, logits=False)
+            self.length, self.ahead = len(tokens), []
+            return
         kept = next((i for i, (a, b) in enumerate(zip(self.ahead, tokens, strict=False)) if a != b), None)
         kept = min(len(self.ahead), len(tokens)) if kept is None else kept
         cached = self.length - len(self.pending) + kept
@@ -78,11 +84,7 @@ class ModelDrafter:
         return state.copy(length)
 
     def commit(self, state: ModelState, tokens: list[int], taps: Tensor | None) -> None:
-        first = not state.length
-        state.commit(tokens)
-        if first:  # the prompt: run it now, so that no round has to wait for it
-            self.model.forward(state.cache, tokens, logits=False)
-            state.pending, state.waited = [], {}
+        state.commit(tokens, self.model)
 
     def propose(self, state: ModelState, anchor: int, gamma: int, choose: Choose) -> Draft:
         passes = 0.0

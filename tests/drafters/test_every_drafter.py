@@ -155,15 +155,15 @@ def p_t(lab: Lab, tokens: list[int]) -> list[float]:
         return lab.target.model(torch.tensor([tokens]), use_cache=False).logits[0, -1].double().softmax(-1).tolist()
 
 
-def error_of_a_round(lab: Lab) -> float:
+def error_of_a_round(lab: Lab, gamma: int) -> float:
     """How far a round's tokens are from the target's distribution, over all its outcomes: no sampling.
 
     The first token must be distributed as p_t; so must each further one, given those before it and that the round
     reached it. The largest difference of a probability is returned.
     """
-    state = drafting(lab, 2)
+    state = drafting(lab, gamma)
     reached: Table = defaultdict(float)
-    for p, outcome, _ in round_outcomes(lab.target, lab.drafter, state, Settings(gamma=2), 50):
+    for p, outcome, _ in round_outcomes(lab.target, lab.drafter, state, Settings(gamma=gamma), 50):
         for n in range(1, len(outcome.emitted) + 1):
             reached[tuple(outcome.emitted[:n])] += p
     worst = 0.0
@@ -174,24 +174,25 @@ def error_of_a_round(lab: Lab) -> float:
     return worst
 
 
-def test_greedy_output_is_the_targets_own(lab: Lab) -> None:
-    """Along its output every token is the target's argmax, up to float noise."""
-    session = lab.session(TEXT, replace(SESSION, temperature=0)).run(trace=False)
+@pytest.mark.parametrize("prompt", [TEXT, "a"])
+def test_greedy_output_is_the_targets_own(lab: Lab, prompt: str) -> None:
+    """Along its output every token is the target's argmax, up to float noise; after a prompt of one token too."""
+    session = lab.session(prompt, replace(SESSION, temperature=0)).run(trace=False)
     with torch.inference_mode():
-        ids = torch.tensor([PROMPT + session.tokens])
-        logits = lab.target.model(ids, use_cache=False).logits[0, len(PROMPT) - 1 : -1]
+        ids = torch.tensor([session.state.tokens])
+        logits = lab.target.model(ids, use_cache=False).logits[0, len(prompt) - 1 : -1]
     gaps = logits.amax(-1) - logits.gather(1, torch.tensor(session.tokens)[:, None])[:, 0]
     assert len(session.tokens) == SESSION.max_new_tokens
     assert float(gaps.max()) < 1e-4
 
 
 def test_a_rounds_tokens_are_distributed_as_the_targets_own(lab: Lab) -> None:
-    assert error_of_a_round(lab) < 1e-5
+    assert error_of_a_round(lab, gamma=2) < 1e-5
 
 
 def test_the_same_test_rejects_resampling_from_the_target(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceptance, "residual", lambda p_t, p_d: p_t)
-    assert error_of_a_round(lab) > 0.01
+    assert error_of_a_round(lab, gamma=1) > 0.01
 
 
 def test_the_tokens_are_those_chosen_once_each_from_left_to_right(lab: Lab) -> None:
