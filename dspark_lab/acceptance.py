@@ -60,12 +60,13 @@ def verify(
         draft = p_d[: len(tokens)].gather(1, index).flatten().tolist()
     for k, token in enumerate(tokens):
         if not accepts(u_accept[k], target[k], draft[k]):
-            return _final(k, RESIDUAL, residual(p_t[k], p_d[k]), u_final)
+            return final_verdict(k, RESIDUAL, residual(p_t[k], p_d[k]), u_final)
         if token in stop:
             return Verdict(k + 1, NONE, None, None, None)
-    return _final(len(tokens), BONUS, p_t[len(tokens)], u_final)
+    return final_verdict(len(tokens), BONUS, p_t[len(tokens)], u_final)
 
 
-def _final(accepted: int, kind: str, distribution: Tensor, u: float) -> Verdict:
+def final_verdict(accepted: int, kind: str, distribution: Tensor, u: float) -> Verdict:
+    """The verdict of a round whose last token is drawn from ``distribution`` [V] with the uniform ``u``."""
     token, low, high = inverse_cdf(distribution, u)
     return Verdict(accepted, kind, token, (low, high), distribution)

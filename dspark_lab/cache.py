@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -42,6 +43,14 @@ class RewindableLayer(DynamicLayer):
         """Keep the first ``length`` entries."""
         self.keys, self.values = (b[..., :length, :] for b in self._buffers)
 
+    def keep(self, length: int, others: Sequence[int]) -> None:
+        """Keep the first ``length`` entries, and behind them those numbered ``others``, which ascend."""
+        end = length + len(others)
+        if list(others) != list(range(length, end)):
+            for b in self._buffers:
+                b[..., length:end, :] = b[..., others, :]
+        self.rewind(end)
+
     def copy(self, length: int) -> RewindableLayer:
         """A layer of its own with the first ``length`` entries."""
         new = RewindableLayer()
@@ -77,6 +86,11 @@ class RewindableCache(Cache):
         for layer in self.layers:
             if layer.is_initialized:
                 layer.rewind(length)
+
+    @torch.inference_mode()
+    def keep(self, length: int, others: Sequence[int]) -> None:
+        for layer in self.layers:
+            layer.keep(length, others)
 
     def copy(self, length: int) -> RewindableCache:
         with torch.inference_mode():

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from dspark_kernels import inverse_cdf, softmax_filtered
 from dspark_lab.acceptance import Verdict, verify
-from dspark_lab.drafters.base import Draft, Drafter
+from dspark_lab.drafters.base import Draft, Drafter, TreeDrafter
 from dspark_lab.errors import LabError
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.target import Target, TargetCache
 from dspark_lab.trace import Timings
+from dspark_lab.tree import ROOT, DraftTree, grow, verify_tree
 from dspark_lab.uniforms import RoundUniforms
 
 
@@ -30,7 +31,11 @@ class State:
 
 @dataclass
 class Outcome:
-    """All that a round computed, as tensors. p_d [gamma, V] and p_t [verify_length + 1, V] are float64."""
+    """All that a round computed, as tensors. p_d [gamma, V] and p_t [verify_length + 1, V] are float64.
+
+    Of a ``tree`` the draft's tokens are the nodes, ``verify_length`` counts those that were verified, and there are
+    neither p_d nor draws. ``path`` are the numbers of the accepted draft tokens, from 0.
+    """
 
     index: int
     settings: Settings
@@ -44,8 +49,10 @@ class Outcome:
     verify_length: int
     p_t: Tensor
     verdict: Verdict
+    path: list[int]
     emitted: list[int]
     finished: str
+    tree: DraftTree | None = None
     timings: Timings = field(default_factory=lambda: Timings(0, 0, 0, 0, 0))
 
 
@@ -112,32 +119,35 @@ def _decode_round(
         draws.append((low, high))
         return overrides.tokens.get(k, token)
 
-    draft = drafter.propose(state.drafter_state, anchor, gamma, choose) if drafter and gamma else Draft([])
-    proposed = len(draft.tokens)  # a drafter may find fewer than gamma
-    _check(overrides, proposed, target.vocab_size)
-    length = proposed if overrides.verify_length is None else overrides.verify_length
+    tree = None
+    if settings.tree and gamma:
+        draft, tree = _plant(drafter, state, anchor, gamma, settings, overrides)
+    else:
+        draft = drafter.propose(state.drafter_state, anchor, gamma, choose) if drafter and gamma else Draft([])
+        _check(overrides, len(draft.tokens), target.vocab_size)  # a drafter may find fewer than gamma
+    length = _verify_length(overrides, len(draft.tokens))
     drafted = perf_counter()
     taps = drafter.tap_layers if drafter else ()
-    logits, tapped = target.forward(state.cache, [anchor, *draft.tokens[:length]], taps)
+    parents = None if tree is None else [ROOT, *(parent + 1 for parent in tree.parents[:length])]
+    logits, tapped = target.forward(state.cache, [anchor, *draft.tokens[:length]], taps, parents=parents)
     forwarded = perf_counter()
     with torch.inference_mode():
         p_t = softmax_filtered(logits, *sampling)
         stacked = torch.stack(p_d) if p_d else None
-        verdict = verify(
-            draft.tokens[:length],
-            p_t[:0] if stacked is None else stacked,
-            p_t,
-            uniforms.accept,
-            uniforms.final,
-            target.stop_tokens,
-        )
+        draws_left = uniforms.accept, uniforms.final, target.stop_tokens
+        if tree is None:
+            verdict = verify(draft.tokens[:length], p_t[:0] if stacked is None else stacked, p_t, *draws_left)
+            path = list(range(verdict.accepted))
+        else:
+            verdict, path = verify_tree(tree, p_t, *draws_left)
     verified = perf_counter()
-    kept = draft.tokens[: verdict.accepted]
+    kept = [draft.tokens[i] for i in path]
     emitted = kept if verdict.token is None else [*kept, verdict.token]
-    state.cache.rewind(context + 1 + len(kept))
+    rows = [0, *(i + 1 for i in path)]  # of what the target has just computed
+    state.cache.keep(context, [context + row for row in rows])
     if drafter:
         assert tapped is not None or not taps
-        drafter.commit(state.drafter_state, [anchor, *kept], None if tapped is None else tapped[: 1 + len(kept)])
+        drafter.commit(state.drafter_state, [anchor, *kept], None if tapped is None else tapped[rows])
     state.tokens += emitted
     if emitted[-1] in target.stop_tokens:
         finished = "eos"
@@ -153,9 +163,39 @@ def _decode_round(
         other=(drafted - began + ended - verified) * 1e3 - draft.forward_ms - draft.head_ms,
     )
     return Outcome(
-        index, settings, overrides, uniforms, anchor, context, draft, stacked, draws, length, p_t, verdict, emitted,
-        finished, timings,
+        index, settings, overrides, uniforms, anchor, context, draft, stacked, draws, length, p_t, verdict, path,
+        emitted, finished, tree, timings,
     )  # fmt: skip
+
+
+def _plant(
+    drafter: Drafter | None, state: State, anchor: int, gamma: int, settings: Settings, overrides: Overrides
+) -> tuple[Draft, DraftTree]:
+    """Draft a tree. Raises LabError where the overrides change a draw: a tree is drafted without any."""
+    if overrides.tokens or any(address.startswith("draft") for address in overrides.uniforms):
+        raise LabError(
+            "a draft tree draws no tokens, so that none can be put in place of one: change accept:k, final:0 or "
+            "verify_length, or draft a chain (tree=0)."
+        )
+    check_tree(settings, drafter)
+    assert isinstance(drafter, TreeDrafter)
+    began = perf_counter()
+    successors = drafter.expand(state.drafter_state, anchor, gamma)
+    expanded = perf_counter()
+    with torch.inference_mode():
+        tree = grow(successors, settings.tree, gamma, settings.temperature)
+    ended = perf_counter()
+    draft = Draft(tree.tokens, forward_ms=(expanded - began) * 1e3, head_ms=(ended - expanded) * 1e3)
+    return draft, tree
+
+
+def check_tree(settings: Settings, drafter: Drafter | None) -> None:
+    """Raises LabError where a tree is to be drafted by a drafter that cannot."""
+    if settings.tree and drafter and not isinstance(drafter, TreeDrafter):
+        raise LabError(
+            f"tree is {settings.tree}, but a drafter of kind {drafter.info.kind!r} drafts chains only: set tree=0, or "
+            f"take dspark or dflash."
+        )
 
 
 def rewind(drafter: Drafter | None, state: State, tokens: int) -> None:
@@ -182,7 +222,13 @@ def _check(overrides: Overrides, gamma: int, vocab_size: int) -> None:
     for token in overrides.tokens.values():
         if not 0 <= token < vocab_size:
             raise LabError(f"token id {token} is not in the vocabulary of {vocab_size:,}: choose one from the list.")
-    if overrides.verify_length is not None and overrides.verify_length > gamma:
+
+
+def _verify_length(overrides: Overrides, drafted: int) -> int:
+    if overrides.verify_length is None:
+        return drafted
+    if overrides.verify_length > drafted:
         raise LabError(
-            f"verify_length is {overrides.verify_length}, but this round drafts {gamma} tokens: choose at most that."
+            f"verify_length is {overrides.verify_length}, but this round drafts {drafted} tokens: choose at most that."
         )
+    return overrides.verify_length

@@ -13,7 +13,8 @@ from dspark_lab import trace
 from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
 from dspark_lab.target import Target
-from dspark_lab.trace import Choice, Final, Position, Round
+from dspark_lab.trace import Choice, Final, Node, Position, Round, Tree
+from dspark_lab.tree import ROOT
 
 HEAD = 8
 """Tokens kept of each distribution, the most probable ones; those that matter to the round are added."""
@@ -29,12 +30,13 @@ def describe(target: Target, outcome: Outcome, text: str) -> Round:
         index=o.index,
         anchor=target.token(o.anchor),
         context_length=o.context_length,
-        gamma=len(o.draft.tokens),
-        verify_length=o.verify_length,
+        gamma=len(o.draft.tokens) if o.tree is None else 0,
+        verify_length=o.verify_length if o.tree is None else 0,
         temperature=s.temperature,
         top_k=s.top_k,
         top_p=s.top_p,
         positions=positions,
+        tree=_tree(target, o),
         final=final,
         accepted=o.verdict.accepted,
         emitted=tuple(map(target.token, o.emitted)),
@@ -101,6 +103,25 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
         )
         for i, token in enumerate(tokens)
     )
+
+
+def _tree(target: Target, o: Outcome) -> Tree | None:
+    tree, verified, path = o.tree, o.verify_length, o.path
+    if tree is None:
+        return None
+    p_t = [
+        float(o.p_t[parent + 1, t]) for t, parent in zip(tree.tokens[:verified], tree.parents[:verified], strict=True)
+    ]
+    verdicts = [trace.DISCARDED] * verified + [trace.CUT] * (len(tree.tokens) - verified)
+    for parent, accepted in zip([ROOT, *path], [*path, None], strict=True):
+        for node in tree.children(parent, verified):
+            verdicts[node] = trace.ACCEPTED if node == accepted else trace.REJECTED
+            if node == accepted:
+                break
+    nodes = zip(tree.parents, tree.depths, map(target.token, tree.tokens), tree.p_d, [*p_t, *[None] * len(tree.tokens)],
+                verdicts, strict=False)  # fmt: skip
+    compared = len(path) + (o.verdict.kind == trace.RESIDUAL)
+    return Tree(tuple(Node(*values) for values in nodes), verified, tuple(o.uniforms.accept[:compared]))
 
 
 def _interval(o: Outcome, i: int, token: int) -> tuple[float, float]:

@@ -6,7 +6,7 @@ attention as one. The results are those of the layers' own ``forward`` up to rou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +41,14 @@ class PackedCache:
     def rewind(self, length: int) -> None:
         """Keep the first ``length`` positions."""
         self.length = length
+
+    @torch.inference_mode()
+    def keep(self, length: int, others: Sequence[int]) -> None:
+        """Keep the first ``length`` positions, and behind them those numbered ``others``, which ascend."""
+        end = length + len(others)
+        if list(others) != list(range(length, end)):
+            self.buffer[:, :, :, length:end] = self.buffer[:, :, :, others]
+        self.length = end
 
     def copy(self, length: int) -> PackedCache:
         """A cache of its own with the first ``length`` positions."""
@@ -94,12 +102,15 @@ class PackedLayers:
         *,
         causal: bool,
         attended: Tensor | None = None,
+        visible: Tensor | None = None,
     ) -> tuple[Tensor, dict[int, Tensor]]:
         """Run ``x`` [n, hidden] at the positions after the cache's, whose keys and values are written there; the
         cache's length stays, so that the caller decides what is kept.
 
         Args:
             attended: what the first layer's attention reads [n, width], where that is not ``x`` normalised.
+            visible: which of ``x`` each attends to [n, n], itself among them, where they are a tree (see
+                ``tree.visibility``) rather than a chain. Each then stands as far behind the cache as it sees.
 
         Returns:
             the last layer's raw output [n, hidden], and the raw outputs of the layers in ``taps``, by layer.
@@ -108,13 +119,14 @@ class PackedLayers:
         end = start + n
         cache.reserve(end)
         groups = self.heads // self.kv_heads
-        mask = self._mask(x, start, end).repeat(groups, 1) if causal and n > 1 else None
+        mask = self._mask(x, start, end, visible).repeat(groups, 1) if causal and n > 1 else None
+        at = slice(start, end) if visible is None else visible.sum(1) + (start - 1)
         tapped = {}
         for i, w in enumerate(self._weights):
             normed = self._normalise(x, w.input_norm) if i or attended is None else attended
             stored = cache.buffer[i, :, :, :end]
             q = (
-                self._remember(w, normed, stored, start)
+                self._remember(w, normed, stored, start, at)
                 .view(n, self.kv_heads, groups, -1)
                 .permute(1, 2, 0, 3)
                 .reshape(1, self.kv_heads, groups * n, -1)
@@ -133,7 +145,7 @@ class PackedLayers:
         (weights,) = self._weights
         start, end = cache.length, cache.length + len(attended)
         cache.reserve(end)
-        self._remember(weights, attended, cache.buffer[0, :, :, :end], start)
+        self._remember(weights, attended, cache.buffer[0, :, :, :end], start, slice(start, end))
         cache.length = end
 
     def rotate_keys(self, keys: Tensor, start: int) -> Tensor:
@@ -141,11 +153,11 @@ class PackedLayers:
         end = start + keys.shape[-2]
         return torch.addcmul(keys * self._cos[start:end], keys.roll(self.head_dim // 2, -1), self._sin[start:end])
 
-    def _remember(self, w: _Weights, attended: Tensor, stored: Tensor, start: int) -> Tensor:
-        """Write keys and values into ``stored`` [2, kv heads, end, head_dim] from ``start`` on, and return the queries
-        [n, heads, head_dim]."""
-        split, last, end = self.heads, self.heads + self.kv_heads, stored.shape[2]
-        cos, sin = self._cos[start:end, None], self._sin[start:end, None]
+    def _remember(self, w: _Weights, attended: Tensor, stored: Tensor, start: int, at: slice | Tensor) -> Tensor:
+        """Write keys and values into ``stored`` [2, kv heads, end, head_dim] from ``start`` on, rotated as those of the
+        sequence's positions ``at``, and return the queries [n, heads, head_dim]."""
+        split, last = self.heads, self.heads + self.kv_heads
+        cos, sin = self._cos[at, None], self._sin[at, None]
         qkv = F.linear(attended, w.qkv).view(len(attended), -1, self.head_dim)
         qk = self._normalise(qkv[:, :last], w.qk_scale)
         qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
@@ -159,7 +171,9 @@ class PackedLayers:
         return x.mul(torch.addcmul(self._eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()).mul_(weight)
 
     @staticmethod
-    def _mask(x: Tensor, start: int, end: int) -> Tensor:
+    def _mask(x: Tensor, start: int, end: int, visible: Tensor | None) -> Tensor:
+        if visible is not None:
+            return additive_mask(visible, start, x)
         return torch.full((len(x), end), -torch.inf, device=x.device, dtype=x.dtype).triu_(start + 1)
 
     def _pack(self, layer: Any) -> _Weights:
@@ -170,6 +184,13 @@ class PackedLayers:
             layer.input_layernorm.weight, qkv, scale, a.o_proj.weight.t(),
             layer.post_attention_layernorm.weight, gate_up, m.down_proj.weight.t(),
         )  # fmt: skip
+
+
+def additive_mask(visible: Tensor, length: int, like: Tensor) -> Tensor:
+    """What is added to attention scores [n, length + n] of n tokens behind a cache of ``length``, all of which they see:
+    0 where a token is visible to another [n, n], else minus infinity. Dtype and device are those of ``like``."""
+    hidden = torch.zeros(visible.shape, device=like.device, dtype=like.dtype).masked_fill(~visible, -torch.inf)
+    return F.pad(hidden, (length, 0))
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import torch
 
-from dspark_lab.decoding import Outcome, State, decode_round, prefill, rewind
+from dspark_lab.decoding import Outcome, State, check_tree, decode_round, prefill, rewind
 from dspark_lab.describe import describe
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.errors import LabError
@@ -157,12 +157,13 @@ class Session:
 
 
 def check_gamma(settings: Settings, drafter: Drafter | None) -> None:
-    """Raises LabError where more is to be drafted than the drafter was trained for."""
+    """Raises LabError where more is to be drafted than the drafter was trained for, or a tree where it cannot."""
     if drafter and settings.gamma is not None and settings.gamma > drafter.block_size:
         raise LabError(
             f"gamma is {settings.gamma}, but this drafter was trained for blocks of {drafter.block_size}: "
             f"choose 0 to {drafter.block_size}."
         )
+    check_tree(settings, drafter)
 
 
 def describe_device(target: Target) -> str:

@@ -36,6 +36,7 @@ class Settings:
             None takes the drafter's whole block.
         seed: addresses every uniform of the session.
         max_new_tokens: the session ends after this many tokens, end-of-sequence included.
+        tree: nodes of the draft tree verified a round, at most gamma deep; 0 drafts a chain.
 
     Raises:
         LabError: a value is out of range; the message says which.
@@ -47,6 +48,7 @@ class Settings:
     gamma: int | None = None
     seed: int = 0
     max_new_tokens: int = 128
+    tree: int = 0
 
     def __post_init__(self) -> None:
         _real("temperature", self.temperature, 0.0, 100.0, "0 is greedy, 1 samples from the model as it is")
@@ -56,6 +58,7 @@ class Settings:
             _whole("gamma", self.gamma, 0, 1024, "0 decodes without drafting")
         _whole("seed", self.seed, 0, 2**63 - 1, "any such number gives a reproducible run")
         _whole("max_new_tokens", self.max_new_tokens, 1, 1_000_000, "ask for at least one; 128 is usual")
+        _whole("tree", self.tree, 0, 1024, "it is a number of nodes; 0 drafts a chain")
 
     def with_changes(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with some replaced. Raises LabError for a name that does not exist."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -14,14 +15,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausa
 
 from dspark_lab.cache import RewindableCache
 from dspark_lab.errors import LabError
-from dspark_lab.packed import PackedCache, PackedLayers
+from dspark_lab.packed import PackedCache, PackedLayers, additive_mask
 from dspark_lab.trace import ModelInfo, Token
+from dspark_lab.tree import visibility
 
 FINAL = -1
 """The tap of what the LM head reads: the last layer's output, normalised."""
 
 TargetCache = PackedCache | RewindableCache
-"""What a target has computed of a sequence; both kinds have ``length``, ``rewind(length)`` and ``copy(length)``."""
+"""What a target has computed of a sequence; both kinds have ``length``, ``rewind(length)``,
+``keep(length, others)`` and ``copy(length)``."""
 
 
 class Target:
@@ -85,29 +88,69 @@ class Target:
                 self._hooked.add(layer)
 
     def forward(
-        self, cache: TargetCache, tokens: list[int], taps: tuple[int, ...] = (), *, logits: bool = True
+        self,
+        cache: TargetCache,
+        tokens: list[int],
+        taps: tuple[int, ...] = (),
+        *,
+        logits: bool = True,
+        parents: Sequence[int] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Run ``tokens`` after what is in ``cache``, which grows by them.
+
+        Args:
+            parents: where they are a tree: for each token the number of the one that it follows, smaller than its own,
+                or -1 for what is in the cache. Each attends to the cache, its path and itself, and stands behind its
+                parent. ``cache.keep`` then keeps one path.
 
         Returns:
             logits [n, V] of each token's successor (only the last token's, [1, V], with ``logits=False``), and the
             tapped layers' outputs side by side [n, taps * hidden], None without taps.
         """
         ids = torch.tensor([tokens], device=self.device)
+        visible = None if parents is None else visibility(parents).to(self.device)
         if self._packed and isinstance(cache, PackedCache):
-            return self._packed_forward(self._packed, cache, ids[0], taps, logits)
+            return self._packed_forward(self._packed, cache, ids[0], taps, logits, visible)
         with self._lock, torch.inference_mode():
             keep = 0 if logits or FINAL in taps else 1
-            out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=keep)
+            tree = {} if visible is None else self._tree_inputs(visible, cache.length)
+            out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=keep, **tree)
             tapped = torch.cat([self._tapped[layer][0] for layer in taps], dim=-1) if taps else None
         return out.logits[0] if logits else out.logits[0, -1:], tapped
 
+    def _tree_inputs(self, visible: Tensor, length: int) -> dict[str, Any]:
+        """Mask and positions of a tree [n, n] behind a cache of ``length``, as transformers takes them."""
+        kind = self.config._attn_implementation
+        if kind not in ("sdpa", "eager"):
+            raise LabError(
+                f"the target's attention is {kind!r}, which takes no mask of a tree: load it with sdpa or eager "
+                f"attention, or draft chains (tree=0)."
+            )
+        positions = visible.sum(1) + (length - 1)
+        mask = additive_mask(visible, length, self.model.get_input_embeddings().weight[:1])
+        masks = {"full_attention": mask[None, None]}
+        window = getattr(self.config, "sliding_window", None)
+        types = set(getattr(self.config, "layer_types", None) or ["sliding_attention" if window else "full_attention"])
+        if window and "sliding_attention" in types:
+            places = torch.cat([torch.arange(length, device=self.device), positions])
+            beyond = places <= positions[:, None] - window
+            masks["sliding_attention"] = mask.masked_fill(beyond, -torch.inf)[None, None]
+        by_type = {name: masks[name] for name in types}
+        return {"position_ids": positions[None], "attention_mask": by_type if len(types) > 1 else by_type.popitem()[1]}
+
     @torch.inference_mode()
     def _packed_forward(
-        self, layers: PackedLayers, cache: PackedCache, ids: Tensor, taps: tuple[int, ...], logits: bool
+        self,
+        layers: PackedLayers,
+        cache: PackedCache,
+        ids: Tensor,
+        taps: tuple[int, ...],
+        logits: bool,
+        visible: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
         model: Any = self.model
-        x, tapped = layers.forward(F.embedding(ids, model.model.embed_tokens.weight), cache, taps, causal=True)
+        x = F.embedding(ids, model.model.embed_tokens.weight)
+        x, tapped = layers.forward(x, cache, taps, causal=True, visible=visible)
         cache.length += len(ids)
         norm = model.model.norm
         x = x if logits or FINAL in taps else x[-1:]

@@ -18,7 +18,7 @@ from typing import Any
 from dspark_lab.errors import LabError
 from dspark_lab.records import from_json, to_json, write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ACCEPTED, REJECTED, DISCARDED, CUT = "accepted", "rejected", "discarded", "cut"
 """Verdicts: discarded = verified, but after the first rejection (or an end-of-sequence); cut = never sent to the target."""
@@ -109,6 +109,43 @@ class Final:
 
 
 @dataclass(frozen=True)
+class Node:
+    """A node of a draft tree: one token that may follow its parent's path.
+
+    Attributes:
+        parent: the number of its parent among the tree's nodes, -1 for the anchor.
+        k: its depth, 1 after the anchor.
+        p_d: its probability after its parent under the drafter, by which the tree was grown, unfiltered.
+        p_t: under the target; None when not verified.
+        verdict: accepted; rejected, where the walk came to its parent and tried it in vain; discarded, where it was never
+            tried; or cut.
+    """
+
+    parent: int
+    k: int
+    token: Token
+    p_d: float
+    p_t: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The draft tree of a round, grown and walked as ``dspark_lab.tree`` says.
+
+    Attributes:
+        nodes: parents before children, those tried first before their siblings; the first ``verify_length`` of them went
+            to the target.
+        u_accept: the uniforms that the walk compared, for depth 1, 2, ... A child was accepted where the uniform lay in
+            its share p_t, the shares of the children laid out from 0 in their order.
+    """
+
+    nodes: tuple[Node, ...]
+    verify_length: int
+    u_accept: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Timings:
     """Measured wall time of a round's parts, in milliseconds, on the machine named in the trace."""
 
@@ -131,15 +168,17 @@ class Round:
         index: 0-based number of the round; addresses its uniforms.
         anchor: x_0, the newest token; it is not yet in the target's cache when the round begins.
         context_length: number of tokens before the anchor, all in the target's cache.
-        gamma: tokens drafted this round; verify_length: how many of them went to the target.
+        gamma: tokens drafted this round; verify_length: how many of them went to the target. Both are 0, and there are
+            no positions, where a tree was drafted.
         temperature, top_k, top_p: as used in this round.
         positions: the draft, k = 1..gamma.
+        tree: the draft tree, None where a chain was drafted.
         final: the residual or bonus token.
         accepted: number of draft tokens accepted.
         emitted: the round's tokens in order: the accepted ones, then the final token if there is one.
         finished: "" to go on, "eos" or "length" when the session ends with this round.
         cache_before, cache_after_verify, cache_after_commit: length of the target's cache along the round: verification
-            adds 1 + verify_length entries, the commit rewinds those of tokens that were not accepted.
+            adds an entry for the anchor and each verified token, the commit rewinds those of tokens that were not accepted.
         text: the answer's text up to and including this round.
         overrides: what the person changed in this round, as JSON of ``settings.Overrides``; empty if nothing.
         timings: measured, None when replayed without measuring.
@@ -154,6 +193,7 @@ class Round:
     top_k: int
     top_p: float
     positions: tuple[Position, ...]
+    tree: Tree | None
     final: Final
     accepted: int
     emitted: tuple[Token, ...]

@@ -19,6 +19,7 @@ from dspark_lab.drafters.base import Choose, Draft, Drafter
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.target import Target
 from dspark_lab.trace import RESIDUAL, ModelInfo, Round, Token
+from dspark_lab.tree import Successors
 
 Logits = Callable[[tuple[int, ...]], list[float]]
 Table = dict[tuple[int, ...], float]
@@ -67,6 +68,11 @@ class ScriptedCache:
         self.log.append(("rewind", length))
         del self.tokens[length:]
 
+    def keep(self, length: int, others: Sequence[int]) -> None:
+        kept = [self.tokens[i] for i in others]
+        self.rewind(length + len(kept))
+        self.tokens[length:] = kept
+
     def copy(self, length: int) -> ScriptedCache:
         return ScriptedCache(self.tokens[:length])
 
@@ -98,13 +104,20 @@ class ScriptedTarget:
         return ScriptedCache()
 
     def forward(
-        self, cache: ScriptedCache, tokens: list[int], taps: tuple[int, ...] = (), *, logits: bool = True
+        self,
+        cache: ScriptedCache,
+        tokens: list[int],
+        taps: tuple[int, ...] = (),
+        *,
+        logits: bool = True,
+        parents: Sequence[int] | None = None,
     ) -> tuple[Tensor, None]:
         cache.log.append(("forward", len(tokens)))
-        rows = []
-        for token in tokens:
+        paths, rows = {-1: tuple(cache.tokens)}, []
+        for i, token in enumerate(tokens):
             cache.tokens.append(token)
-            rows.append(self.logits(tuple(cache.tokens)))
+            paths[i] = (*paths[i - 1 if parents is None else parents[i]], token)
+            rows.append(self.logits(paths[i]))
         return torch.tensor(rows if logits else rows[-1:], dtype=torch.float64), None
 
     def token(self, token_id: int) -> Token:
@@ -148,6 +161,13 @@ class ScriptedDrafter:
             row = logits((*state, anchor, *draft.tokens))
             draft.tokens.append(choose(k, torch.tensor(row, dtype=torch.float64)))
         return draft
+
+    def expand(self, state: list[int], anchor: int, gamma: int) -> Successors:
+        def successors(path: tuple[int, ...]) -> Tensor:
+            logits = self.other if self.other and len(path) + 1 in self.off else self.logits
+            return torch.tensor(logits((*state, anchor, *path)), dtype=torch.float64)
+
+        return successors
 
 
 def untimed(rounds: list[Round]) -> list[Round]:
@@ -198,10 +218,21 @@ def cells(probabilities: Tensor | Sequence[float], where: float) -> Cells:
 
 
 def acceptance_cells(outcome: Outcome, k: int, where: float) -> Cells:
-    """Draft token k survives where u < min(1, p_t / p_d)."""
+    """Draft token k survives where u < min(1, p_t / p_d); in a tree one of the children does, in their order, or none."""
+    if outcome.tree is not None:
+        return cells(shares(outcome, k), where)
     token = outcome.draft.tokens[k - 1]
     p = min(1.0, float(outcome.p_t[k - 1, token]) / float(outcome.p_d[k - 1, token]))
     return cells([p, 1 - p], where)
+
+
+def shares(outcome: Outcome, k: int) -> list[float]:
+    """p_t of the nodes at depth k that the walk came to, and of all other tokens."""
+    parent = outcome.path[k - 2] if k > 1 else -1
+    children = outcome.tree.children(parent, outcome.verify_length)
+    accepted = [float(outcome.p_t[parent + 1, outcome.tree.tokens[node]]) for node in children]
+    rest = 1 - math.fsum(accepted)
+    return [*accepted, rest if rest > 1e-15 else 0.0]  # what rounding leaves is no outcome
 
 
 def round_outcomes(
@@ -238,7 +269,7 @@ def _undecided(
     o: Outcome, fixed: Mapping[str, float], where: float, accept: Callable[[Outcome, int, float], Cells]
 ) -> tuple[str, Cells]:
     """The first uniform that decided something in this round and is not fixed yet, with its cells."""
-    for k in range(1, len(o.draft.tokens) + 1):
+    for k in range(1, len(o.draft.tokens) + 1 if o.tree is None else 1):
         if f"draft:{k}" not in fixed:
             return f"draft:{k}", cells(o.p_d[k - 1], where)
     decided = o.verdict.accepted + (o.verdict.kind == RESIDUAL)

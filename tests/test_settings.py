@@ -22,6 +22,7 @@ NAN, INF = float("nan"), float("inf")
         *[("top_k", v) for v in (-1, 1.5, True, NAN, "3", None)],
         *[("top_p", v) for v in (0, -0.5, 1.01, NAN, INF, False, "all", None)],
         *[("gamma", v) for v in (-1, 1025, 2.0, True, NAN, "7")],
+        *[("tree", v) for v in (-1, 1025, 2.0, True, None)],
         *[("seed", v) for v in (-1, 2**63, 0.5, True, None)],
         *[("max_new_tokens", v) for v in (0, -5, 1_000_001, 3.0, True, INF, None)],
     ],

@@ -10,10 +10,11 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree as RichTree
 
 from dspark_lab import trace
 from dspark_lab.cli.text import apart, common_prefix, count, line, probability, quoted, signed, token
-from dspark_lab.trace import Position, Round
+from dspark_lab.trace import Position, Round, Tree
 
 MARKS = {
     trace.ACCEPTED: "✓",
@@ -48,30 +49,45 @@ def show(round_: Round, console: Console, before: str = "") -> None:
     if round_.text:
         parts.append(_text(round_, before, console.width))
     parts += [Padding(table, (1, 0, 0, 0)) for table in _tables(round_, console.width)]
+    if round_.tree:
+        parts.append(Padding(_tree(round_, round_.tree), (1, 0, 0, 0)))
     parts.append(Padding(Text(" ".join(causes(round_))), (1, 0, 0, 0)))
     console.print(Group(*parts), Text())
 
 
 def kind_of_final(round_: Round) -> str:
     """residual, bonus, none, or drawn where nothing was drafted."""
-    return round_.final.kind if round_.gamma else "drawn"
+    return round_.final.kind if round_.gamma or round_.tree else "drawn"
 
 
 def causes(round_: Round) -> Iterator[str]:
     """Why the round ended as it did, in a sentence or two."""
-    final, drawn = round_.final, round_.final.token
-    if round_.verify_length < round_.gamma:
-        yield f"Only {round_.verify_length} of {count(round_.gamma, 'draft token')} went to the target."
+    final, drawn, tree = round_.final, round_.final.token, round_.tree
+    drafted, verified = (len(tree.nodes), tree.verify_length) if tree else (round_.gamma, round_.verify_length)
+    if verified < drafted:
+        yield f"Only {verified} of {count(drafted, 'draft token')} went to the target."
     if drawn is None:
-        last = round_.positions[round_.accepted - 1]
-        yield f"{quoted(last.token.text)} is accepted and ends the sequence: no token is drawn after it."
+        yield f"{quoted(round_.emitted[-1].text)} is accepted and ends the sequence: no token is drawn after it."
+    elif tree and final.kind == trace.RESIDUAL:
+        u, place = tree.u_accept[-1], quoted((round_.anchor, *round_.emitted)[round_.accepted].text)
+        mass = sum(
+            node.p_t or 0.0 for node in tree.nodes if node.k == final.position and node.verdict == trace.REJECTED
+        )
+        shown = apart(u, mass)
+        sign = ">" if u > mass else "="
+        yield (
+            f"u = {shown[0]} {sign} {shown[1]}, all that p_t gives the drafts after {place}: none is accepted, the "
+            f"residual draws {quoted(drawn.text)}."
+        )
     elif final.kind == trace.RESIDUAL:
         p = round_.positions[round_.accepted]
         yield f"{rejection(p)}, the residual draws {quoted(drawn.text)}."
-    elif round_.gamma == 0:
+    elif drafted == 0:
         yield f"Nothing is drafted: the target draws {quoted(drawn.text)} from p_t."
-    elif round_.verify_length == 0:
+    elif verified == 0:
         yield f"The target draws {quoted(drawn.text)} from p_t."
+    elif tree:
+        yield f"{round_.accepted} accepted, down to a leaf: the bonus {quoted(drawn.text)} is drawn from p_t."
     else:
         every = "all " if round_.accepted > 1 else ""
         yield f"{every}{round_.accepted} accepted: ".capitalize() + f"the bonus {quoted(drawn.text)} is drawn from p_t."
@@ -92,6 +108,8 @@ def _heading(round_: Round, width: int) -> Text:
     head = Text.assemble((f" Round {round_.index + 1} ", "bold reverse"))
     if round_.gamma:
         head.append(f"  {round_.accepted} of {round_.gamma} accepted", "bold")
+    if round_.tree:
+        head.append(f"  tree of {count(len(round_.tree.nodes), 'node')}, {round_.accepted} accepted", "bold")
     ending = {trace.NONE: "end of sequence", "drawn": "drawn from p_t"}.get(kind, f"{kind} token")
     head.append(f"  {MARKS[kind]} {ending}", COLOURS[kind])
     head.append(f"  +{count(len(round_.emitted), 'token')}", FAINT)
@@ -108,6 +126,20 @@ def _text(round_: Round, before: str, width: int) -> Text:
     if cell_len(old) > room:
         old = "…" + old[len(old) - room :]
     return Text.assemble((old, FAINT), (new, "bold"), overflow="fold")
+
+
+def _tree(round_: Round, tree: Tree) -> RichTree:
+    """The draft tree, siblings in the order in which they are tried."""
+    branches = {-1: RichTree(Text(token(round_.anchor.text), "bold"), guide_style=FAINT)}
+    for i, node in enumerate(tree.nodes):
+        label = Text.assemble((f"{MARKS[node.verdict]} {token(node.token.text)}", COLOURS[node.verdict]))
+        label.append(f"  p_d {probability(node.p_d)}", DRAFT)
+        if node.p_t is not None:
+            label.append(f"  p_t {probability(node.p_t)}", TARGET)
+        if node.verdict in (trace.ACCEPTED, trace.REJECTED):
+            label.append(f"  u {probability(tree.u_accept[node.k - 1])}")
+        branches[i] = branches[node.parent].add(label)
+    return branches[-1]
 
 
 def _tables(round_: Round, width: int) -> Iterator[Table]:

@@ -89,6 +89,9 @@ Gamma = Annotated[
     int | None,
     whole_option("Tokens drafted a round; 0 decodes without drafting.", "the drafter's block", _SAMPLING),
 ]
+TreeSize = Annotated[
+    int, whole_option("Nodes of a draft tree verified a round, at most gamma deep; 0 drafts a chain.", panel=_SAMPLING)
+]
 Seed = Annotated[int, whole_option("The same seed gives the same run.", panel=_SAMPLING)]
 MaxNewTokens = Annotated[int, whole_option("Stop after this many tokens.", panel=_SAMPLING)]
 TargetModel = Annotated[str | None, name_option("A folder or hub id.", "the pocket pair", _MODELS)]

@@ -23,6 +23,7 @@ def step(
     top_k: options.TopK = DEFAULTS.top_k,
     top_p: options.TopP = DEFAULTS.top_p,
     gamma: options.Gamma = DEFAULTS.gamma,
+    tree: options.TreeSize = DEFAULTS.tree,
     seed: options.Seed = DEFAULTS.seed,
     max_new_tokens: options.MaxNewTokens = DEFAULTS.max_new_tokens,
     target: options.TargetModel = None,
@@ -33,7 +34,7 @@ def step(
     json: options.JsonFile = None,
 ) -> None:
     """Show each round: the draft, its confidence, the target's view, the draws and the verdict."""
-    settings = Settings(temperature, top_k, top_p, gamma, seed, max_new_tokens)
+    settings = Settings(temperature, top_k, top_p, gamma, seed, max_new_tokens, tree)
     if rounds is not None and rounds < 1:
         raise LabError(f"--rounds is {rounds}, but must be at least 1: leave it out to go on to the end.")
     options.check_outputs(trace=trace, json=json)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from dspark_lab.trace import ModelInfo
+from dspark_lab.tree import Successors
 
 Choose = Callable[[int, Tensor], int]
 """``choose(k, logits [V]) -> x_k``: the session draws (or forces) draft token k and keeps the distribution p_d used."""
@@ -70,3 +71,12 @@ class Drafter(Protocol):
     def propose(self, state: Any, anchor: int, gamma: int, choose: Choose) -> Draft:
         """Draft ``gamma`` tokens after ``anchor``, or fewer where no more can be found, calling ``choose`` for each from
         left to right."""
+
+
+@runtime_checkable
+class TreeDrafter(Drafter, Protocol):
+    """A drafter whose next token's logits after any path within the block are cheap, so that it can draft trees."""
+
+    def expand(self, state: Any, anchor: int, gamma: int) -> Successors:
+        """The logits after ``anchor`` and each path of fewer than ``gamma`` tokens, as ``propose`` would show them to
+        ``choose``. A path is asked for after those that it begins with. The state stays as it is."""

@@ -19,6 +19,7 @@ from dspark_lab.drafters.registry import KINDS
 from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
+from dspark_lab.tree import Successors
 
 
 class DSparkDrafter:
@@ -90,6 +91,24 @@ class DSparkDrafter:
             forward_ms=(drafted - began) * 1e3,
             head_ms=(perf_counter() - drafted) * 1e3,
         )
+
+    @torch.inference_mode()
+    def expand(self, state: PackedCache, anchor: int, gamma: int) -> Successors:
+        hidden = self._block(state, anchor)
+        base = F.linear(hidden, self.model.lm_head.weight)[:gamma]
+        head = self.model.markov_head
+        step = head.stepper(hidden[:gamma]) if head is not None else None
+        carried: dict[tuple[int, ...], Any] = {}
+
+        def successors(path: tuple[int, ...]) -> Tensor:
+            k = len(path)
+            if step is None:
+                return base[k]
+            before = carried[path[:-1]] if path else None
+            bias, carried[path] = step(k, path[-1] if path else anchor, before)
+            return base[k] + bias
+
+        return successors
 
     def _block(self, state: PackedCache, anchor: int) -> Tensor:
         """Normalised hidden states [block, hidden]. The block's keys and values go behind the context's and are

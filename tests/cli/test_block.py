@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dspark_lab.cli import block
-from dspark_lab.trace import Final, Position, Round, Token
+from dspark_lab.trace import Final, Node, Position, Round, Token, Tree
 
 EMPTY: tuple[()] = ()
 
@@ -30,7 +30,7 @@ def a_round(*positions: Position, kind: str = "residual", token: str | None = " 
     verified = sum(p.verified for p in positions)
     emitted = tuple(p.token for p in positions[:accepted]) + ((drawn,) if drawn else ())
     return Round(
-        0, Token(1, " gives"), 10, len(positions), verified, 1.0, 0, 1.0, positions,
+        0, Token(1, " gives"), 10, len(positions), verified, 1.0, 0, 1.0, positions, None,
         Final(kind, accepted + 1, drawn, u, cdf, EMPTY), accepted, emitted, "", 10, 11 + verified, 11 + accepted,
         text, {}, None,
     )  # fmt: skip
@@ -125,3 +125,39 @@ def test_a_models_text_neither_steers_the_terminal_nor_styles_itself(colour: boo
 def test_what_is_new_in_the_text_stands_out_from_what_was_there() -> None:
     text = shown(MIXED, before="gives", colour=True)
     assert "\x1b[1m 8\x1b[0m" in text
+
+
+def a_tree_round(kind: str = "residual", *, ends: bool = False) -> Round:
+    """Two nodes after the anchor, the second accepted; two after that one, rejected, or one that ends the sequence."""
+    last = "accepted" if ends else "rejected"
+    nodes = (
+        Node(-1, 1, Token(1, " 12"), 0.6, 0.2, "rejected"),
+        Node(-1, 1, Token(2, " 7"), 0.3, 0.5, "accepted"),
+        Node(1, 2, Token(3, " ="), 0.9, 0.3, last),
+        Node(0, 2, Token(4, " [b]+"), 0.8, 0.9, "discarded"),
+        Node(1, 2, Token(5, "\x1b[2J"), 0.05, None, "cut"),
+    )
+    tree = Tree(nodes, 4, (0.31, 0.68))
+    whole = a_round(kind=kind, token=None if ends else " 8")
+    emitted = (nodes[1].token, nodes[2].token) if ends else (nodes[1].token, Token(99, " 8"))
+    final = replace(whole.final, position=2 + ends)
+    return replace(whole, tree=tree, accepted=1 + ends, emitted=emitted, final=final)
+
+
+def test_a_tree_shows_its_branches_and_why_the_walk_ended() -> None:
+    text = shown(a_tree_round())
+    rows = [row for row in text.splitlines() if "─" in row]
+    assert rows[0].startswith("├── ✗ ␣12  p_d 0.600  p_t 0.200  u 0.310")
+    assert rows[1].startswith("│   └── · ␣[b]+  p_d 0.800  p_t 0.900") and "u 0" not in rows[1]
+    assert rows[2].startswith("└── ✓ ␣7") and rows[4].rstrip() == "    └── ✂ ␛[2J  p_d 0.050"
+    assert "tree of 5 nodes, 1 accepted  ○ residual token" in text and "\x1b" not in text
+    words = " ".join(text.split())
+    assert "Only 4 of 5 draft tokens went to the target." in words
+    assert (
+        "u = 0.68 > 0.30, all that p_t gives the drafts after ' 7': none is accepted, the residual draws ' 8'" in words
+    )
+
+
+def test_a_trees_other_endings_are_told() -> None:
+    assert "1 accepted, down to a leaf: the bonus ' 8'" in shown(a_tree_round("bonus"), width=120)
+    assert "' =' is accepted and ends the sequence" in shown(a_tree_round("none", ends=True), width=120)

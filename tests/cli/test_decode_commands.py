@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,13 @@ def test_a_stream_names_control_characters_and_waits_for_whole_ones(capsys: pyte
         assert capsys.readouterr().out == "é␛[2J\n"
         show("café\x1b[2J\n\ufffd", True)
     assert capsys.readouterr().out == "\ufffd\n"
+
+
+def test_a_tree_is_drafted_printed_and_recorded(cli: Any, pair: list[str], tiny_lab: Lab) -> None:
+    result = cli("step", PROMPT, *pair, *SHORT, "--tree", "6", "--trace", "t.json")
+    assert result.exit_code == 0, result.output
+    session = tiny_lab.session(PROMPT, replace(SETTINGS, tree=6)).run()
+    assert without_times(Trace.load("t.json")) == without_times(session.trace())
+    assert result.stdout.count("tree of 6 nodes") == sum(len(r.tree.nodes) == 6 for r in session.rounds if r.tree)
+    text = cli("generate", PROMPT, *pair, *SHORT, "--tree", "6").stdout
+    assert text == flow(session.text) + "\n"

@@ -17,7 +17,7 @@ from typing import Any
 from dspark_lab.errors import LabError
 from dspark_lab.prompts import clean_prompt
 from dspark_lab.settings import Overrides, Settings
-from dspark_lab.trace import Choice, Final, ModelInfo, Position, Round, Timings, Token, Trace
+from dspark_lab.trace import SCHEMA_VERSION, Choice, Final, ModelInfo, Position, Round, Timings, Token, Trace
 
 PROMPT = "Tom has 12 apples and buys 7 more. How many apples does he have?"
 SCRIPT = (  # noqa: SIM905
@@ -197,6 +197,7 @@ def play_round(toy: Toy, settings: Settings, number: int, anchor: Token, place: 
         top_k=settings.top_k,
         top_p=settings.top_p,
         positions=tuple(positions),
+        tree=None,
         final=final,
         accepted=accepted,
         emitted=tuple(emitted),
@@ -260,7 +261,7 @@ class FakeSession:
         dspark = ModelInfo("pocket-dspark", "dspark", "0a1b2c3d4e5f", 1_200_000, BLOCK)
         settings: Mapping[str, Any] = vars(self.settings)
         return Trace(
-            schema_version=1,
+            schema_version=SCHEMA_VERSION,
             prompt=self.prompt,
             prompt_tokens=tuple(words),
             settings=dict(settings),

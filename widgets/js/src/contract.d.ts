@@ -38,6 +38,23 @@ export interface Position {
   residual: Choice[];
 }
 
+/** A node of a draft tree: one token that may follow its parent's path. */
+export interface Node {
+  parent: number;
+  k: number;
+  token: Token;
+  p_d: number;
+  p_t: number | null;
+  verdict: string;
+}
+
+/** The draft tree of a round, grown and walked as ``dspark_lab.tree`` says. */
+export interface Tree {
+  nodes: Node[];
+  verify_length: number;
+  u_accept: number[];
+}
+
 /** The token that ends a round: the next round's anchor. */
 export interface Final {
   kind: string;
@@ -68,6 +85,7 @@ export interface Round {
   top_k: number;
   top_p: number;
   positions: Position[];
+  tree: Tree | null;
   final: Final;
   accepted: number;
   emitted: Token[];
@@ -110,6 +128,7 @@ export interface Settings {
   gamma: number | null;
   seed: number;
   max_new_tokens: number;
+  tree: number;
 }
 
 /** What a person changed by hand in one round; everything else stays as the uniforms decide. */
