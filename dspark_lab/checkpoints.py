@@ -109,7 +109,7 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
     if missing:
         raise LabError(f"the drafter in {folder} lacks {missing[0]!r} ({len(missing)} tensors in all): get it again.")
     try:
-        model.load_state_dict(tensors, strict=False)
+        model.load_state_dict(tensors, strict=False, assign=True)
     except RuntimeError as error:
         raise LabError(f"the drafter in {folder} does not fit its own config.json: {error}") from error
 
@@ -132,10 +132,11 @@ def matching_config(kind: type[C], config: Mapping[str, Any], folder: Path, targ
     return c
 
 
-def filled(model: M, folder: Path, target: Target) -> tuple[M, int]:
-    """``model`` with the weights in ``folder``, on the target's device and of its dtype, and their number."""
+def filled(model: M, folder: Path, target: Target, borrowed: Mapping[str, Tensor] | None = None) -> tuple[M, int]:
+    """``model`` with the weights in ``folder``, on the target's device and of its dtype, and their number. Tensors that are
+    ``borrowed`` stand in for those that the folder lacks."""
     tensors = read_tensors(folder)
-    fill(model, tensors, folder)
+    fill(model, {**(borrowed or {}), **tensors}, folder)
     return model.to(device=target.device, dtype=target.model.dtype), sum(t.numel() for t in tensors.values())
 
 

@@ -26,13 +26,18 @@ class DSparkDrafter:
     """A DSpark checkpoint that drafts; DFlash is the same with rank 0.
 
     The block's slot k sits at sequence position ``anchor + k`` and predicts the token one further on, the anchor's own
-    slot the first draft token. The whole trained block is always run, so that gamma cuts a draft without changing it.
+    slot the first draft token; without ``sample_from_anchor`` each mask predicts the token at its own position. The whole
+    trained block is always run, so that gamma cuts a draft without changing it.
     """
 
     def __init__(self, model: DSparkModel, info: ModelInfo) -> None:
         self.model, self.info, self.config = model.eval().requires_grad_(False), info, model.config
-        self.block_size, self.tap_layers = model.config.block_size, model.config.target_layer_ids
-        c, weight = self.config, model.fc.weight
+        self.block_size, self.tap_layers = model.config.drafted, model.config.target_layer_ids
+        self._pack()
+
+    def _pack(self) -> None:
+        """Lay the layers out for few tokens at a time."""
+        c, model, weight = self.config, self.model, self.model.fc.weight
         positions = torch.arange(c.max_position_embeddings + c.block_size, device=weight.device)
         cos, sin = (table.to(weight.dtype) for table in rope_tables(c, positions))
         heads = c.num_attention_heads, c.num_key_value_heads, c.head_dim
@@ -65,7 +70,7 @@ class DSparkDrafter:
     def propose(self, state: PackedCache, anchor: int, gamma: int, choose: Choose) -> Draft:
         began = perf_counter()
         hidden = self._block(state, anchor)
-        base = F.linear(hidden, self.model.lm_head.weight)[:gamma]  # U [gamma, V], the same bits for every gamma
+        base = self.model.base_logits(hidden)[:gamma]  # U [gamma, V], the same bits for every gamma
         hidden = hidden[:gamma]
         drafted = perf_counter()
         head = self.model.markov_head
@@ -95,7 +100,7 @@ class DSparkDrafter:
     @torch.inference_mode()
     def expand(self, state: PackedCache, anchor: int, gamma: int) -> Successors:
         hidden = self._block(state, anchor)
-        base = F.linear(hidden, self.model.lm_head.weight)[:gamma]
+        base = self.model.base_logits(hidden)[:gamma]
         head = self.model.markov_head
         step = head.stepper(hidden[:gamma]) if head is not None else None
         carried: dict[tuple[int, ...], Any] = {}
@@ -111,21 +116,38 @@ class DSparkDrafter:
         return successors
 
     def _block(self, state: PackedCache, anchor: int) -> Tensor:
+        """Normalised hidden states [gamma, hidden] of the slots that predict."""
+        c, device = self.config, self.model.fc.weight.device
+        ids = torch.tensor([anchor] + [c.mask_token_id] * (c.block_size - 1), device=device)
+        return self._run(state, ids)[c.block_size - c.drafted :]
+
+    def _run(self, state: PackedCache, ids: Tensor) -> Tensor:
         """Normalised hidden states [block, hidden]. The block's keys and values go behind the context's and are
         overwritten by the next commit: they never become context."""
-        ids = torch.tensor([anchor] + [self.config.mask_token_id] * (self.block_size - 1), device=self._k_scale.device)
         hidden, _ = self._layers.forward(self.model.embed_tokens(ids), state, causal=False)
         return self.model.norm(hidden)
 
 
 def load(folder: Path, config: Mapping[str, Any], target: Target, info: ModelInfo) -> DSparkDrafter:
     """A DeepSpec DSpark or DFlash checkpoint, matched against its target."""
-    c = matching_config(DSparkConfig, config, folder, target)
-    model, parameters = filled(DSparkModel(c), folder, target)
-    return DSparkDrafter(model, replace(info, kind=kind_of(c), parameters=parameters, block_size=c.block_size))
+    return assemble(
+        DSparkDrafter, DSparkModel, matching_config(DSparkConfig, config, folder, target), folder, target, info
+    )
 
 
-def kind_of(config: DSparkConfig) -> str:
-    """The name in the registry of a backbone with this head."""
+def assemble(
+    drafter: type[DSparkDrafter],
+    model: type[DSparkModel],
+    config: DSparkConfig,
+    folder: Path,
+    target: Target,
+    info: ModelInfo,
+    borrowed: Mapping[str, Tensor] | None = None,
+) -> DSparkDrafter:
+    """A drafter of these classes with the weights in ``folder``, and the target's ``borrowed`` where those have none."""
+    with torch.device("meta"):  # every tensor will come from the file
+        empty = model(config)
+    whole, parameters = filled(empty, folder, target, borrowed)
     head = config.markov_head_type if config.markov_rank else ""
-    return next(kind.name for kind in KINDS.values() if kind.module == "dspark" and kind.head == head)
+    kind = next(kind.name for kind in KINDS.values() if kind.module == "dspark" and kind.head == head)
+    return drafter(whole, replace(info, kind=kind, parameters=parameters, block_size=config.drafted))

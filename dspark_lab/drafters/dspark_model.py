@@ -25,6 +25,8 @@ class DraftConfig:
 
     architecture: ClassVar[str]
     """The one entry of the file's ``architectures``."""
+    plain: ClassVar[Mapping[str, Any]] = {"attention_bias": False, "hidden_act": "silu"}
+    """Fields that change what a layer computes, with the value that it is written for."""
 
     vocab_size: int
     hidden_size: int
@@ -49,13 +51,17 @@ class DraftConfig:
             raise LabError(
                 f"the drafter's architecture is {config.get('architectures')}; this loader reads {cls.architecture}."
             )
-        rope = config.get("rope_parameters")
-        rope = rope if isinstance(rope, Mapping) else {}
-        values: dict[str, Any] = {"rope_theta": config.get("rope_theta", rope.get("rope_theta", 10_000.0))}
+        for name, plain in cls.plain.items():
+            if config.get(name, plain) != plain:
+                raise LabError(
+                    f"the drafter's {name} is {config[name]!r}; this lab computes layers where it is {plain!r}."
+                )
+        config = cls.translate(config)
+        values: dict[str, Any] = {}
         for field in fields(cls):
             if field.name in config:
                 values[field.name] = config[field.name]
-            elif field.name not in values and field.default is field.default_factory:
+            elif field.default is field.default_factory:
                 raise LabError(f"the drafter's config.json lacks {field.name!r}: it is not a DeepSpec checkpoint.")
         for field in fields(cls):
             _check_field(field.name, str(field.type), values.get(field.name, field.default))
@@ -64,8 +70,27 @@ class DraftConfig:
         result.check()
         return result
 
+    @classmethod
+    def translate(cls, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The file's fields by the names of this class. Raises LabError for layers that this lab does not compute."""
+        rope = config.get("rope_parameters") or config.get("rope_scaling")
+        rope = rope if isinstance(rope, Mapping) else {}
+        rope_type = rope.get("rope_type", rope.get("type", "default"))
+        if rope_type != "default":
+            raise LabError(f"the drafter's rope_type is {rope_type!r}; this lab computes 'default' for it.")
+        types = config.get("layer_types") or (["sliding_attention"] if config.get("use_sliding_window") else [])
+        other = [t for t in types if t != "full_attention"] if isinstance(types, list) else [types]
+        if other:
+            raise LabError(f"the drafter has layers of type {other[0]!r}; this lab computes 'full_attention' for it.")
+        return {**config, "rope_theta": config.get("rope_theta", rope.get("rope_theta", 10_000.0))}
+
     def check(self) -> None:
         """Raises LabError for fields that do not go together."""
+
+    def periods(self, device: torch.device) -> Tensor:
+        """By how many positions [head_dim / 2] each pair of a rotary embedding turns by one radian, in float32."""
+        exponent = torch.arange(0, self.head_dim, 2, device=device, dtype=torch.float32) / self.head_dim
+        return self.rope_theta**exponent
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -85,6 +110,8 @@ class DSparkConfig(DraftConfig):
     """What ``config.json`` of a DeepSpec DSpark or DFlash checkpoint says."""
 
     architecture = "Qwen3DSparkModel"
+    sample_from_anchor: ClassVar[bool] = True
+    """The anchor's own slot predicts the first draft token; else the masks predict, and the anchor's slot nothing."""
 
     target_layer_ids: tuple[int, ...]
     block_size: int
@@ -94,7 +121,16 @@ class DSparkConfig(DraftConfig):
     enable_confidence_head: bool = True
     confidence_head_with_markov: bool = True
 
+    @property
+    def drafted(self) -> int:
+        """Tokens that a block drafts."""
+        return self.block_size if self.sample_from_anchor else self.block_size - 1
+
     def check(self) -> None:
+        if not self.drafted:
+            raise LabError(
+                f"the drafter's block_size is {self.block_size}, an anchor without masks: it drafts nothing."
+            )
         if self.mask_token_id >= self.vocab_size:
             mask, size = self.mask_token_id, self.vocab_size
             raise LabError(
@@ -122,8 +158,9 @@ def _check_field(name: str, kind: str, value: Any) -> None:
     high = 1024 if name in ("block_size", "ttt_length") else high
     if kind == "int":
         fits, wanted = type(value) is int and low <= value <= high, f"a whole number from {low} to {high}"
-    elif kind == "float":
+    elif kind.startswith("float"):
         fits, wanted = type(value) in (int, float) and 0 < value < float("inf"), "a number above 0"
+        fits = fits or (value is None and "None" in kind)
     elif kind.startswith("tuple"):
         fits = isinstance(value, (list, tuple)) and all(type(v) is int and v >= 0 for v in value)
         wanted = "a list of layer numbers"
@@ -144,8 +181,7 @@ class RMSNorm(nn.Module):
 
 def rope_tables(config: DraftConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Cosines and sines [..., L, head_dim] of rotary embedding for ``positions`` [..., L], in float32."""
-    exponent = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32) / config.head_dim
-    angle = positions[..., None].float() / config.rope_theta**exponent
+    angle = positions[..., None].float() / config.periods(positions.device)
     angle = torch.cat([angle, angle], dim=-1)
     return angle.cos(), angle.sin()
 
@@ -222,15 +258,18 @@ class Layer(nn.Module):
 class DSparkModel(nn.Module):
     """Backbone and heads. ``embed_tokens`` and ``lm_head`` are the target's, frozen."""
 
+    embedding_class: ClassVar[type[nn.Embedding]] = nn.Embedding
+    layer_class: ClassVar[type[nn.Module]] = Layer
+
     def __init__(self, config: DSparkConfig) -> None:
         super().__init__()
         self.config = config
         hidden = config.hidden_size
-        self.embed_tokens = nn.Embedding(config.vocab_size, hidden).requires_grad_(False)
+        self.embed_tokens = self.embedding_class(config.vocab_size, hidden).requires_grad_(False)
         self.lm_head = nn.Linear(hidden, config.vocab_size, bias=False).requires_grad_(False)
         self.fc = nn.Linear(len(config.target_layer_ids) * hidden, hidden, bias=False)
         self.hidden_norm = RMSNorm(hidden, config.rms_norm_eps)
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(self.layer_class(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(hidden, config.rms_norm_eps)
         rank = config.markov_rank
         self.markov_head = HEADS[config.markov_head_type](config.vocab_size, rank, hidden) if rank else None
@@ -262,6 +301,10 @@ class DSparkModel(nn.Module):
         for layer, layer_context in zip(self.blocks, context, strict=True):
             x = layer(x, cos, sin, layer_context, mask)
         return self.norm(x)
+
+    def base_logits(self, hidden: Tensor) -> Tensor:
+        """U_k [..., V] from h_k [..., hidden], before the sequential head's bias."""
+        return self.lm_head(hidden)
 
     def confidence_logits(self, hidden: Tensor, previous: Tensor) -> Tensor:
         """Logits of c_k (eq. 7) from h_k [..., hidden] and the ids of x_{k-1} [...]."""

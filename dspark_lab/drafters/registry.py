@@ -104,6 +104,8 @@ KINDS = {
 
 ARCHITECTURES = {
     "Qwen3DSparkModel": "dspark",
+    "Gemma4DSparkModel": "gemma4",
+    "DFlashDraftModel": "zlab",
     "DSparkLabMedusaModel": "medusa",
     "DSparkLabBlockwiseModel": "medusa",
     "Qwen3Eagle3Model": "eagle3",
