@@ -96,6 +96,14 @@ KINDS = {
             "0",
             weights=False,
         ),
+        Kind(
+            "lookahead",
+            "lookahead",
+            "Lookahead",
+            "n-grams that the target guessed ahead, from a pool",
+            "1 of the target",
+            weights=False,
+        ),
         Kind("eagle3", "eagle3", "Eagle3", "one layer on fused target layers, fed its own hidden state", "gamma"),
         Kind("mtp", "mtp", "MTP", "one layer on the target's last state, fed its own hidden state", "gamma"),
     )
