@@ -91,7 +91,9 @@ class Remembered:
             self.rows |= {tokens[: i + 1]: row for i, row in enumerate(self.really(list(tokens))[0])}
         return self.rows[tokens]
 
-    def forward(self, cache: ScriptedCache, tokens: list[int], taps: tuple[int, ...] = ()) -> tuple[Tensor, None]:
+    def forward(
+        self, cache: ScriptedCache, tokens: list[int], taps: tuple[int, ...] = (), *, parents: None = None
+    ) -> tuple[Tensor, None]:
         first = len(cache.tokens) - len(self.start) + 1
         cache.tokens += tokens
         path = tuple(cache.tokens[len(self.start) :])
