@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from dspark_lab.errors import LabError
@@ -26,8 +27,12 @@ POCKET = Path(__file__).parent / "pocket"
 """The models that ship with the lab: ``target/`` and a folder for each kind of drafter that has weights."""
 
 
-def resolve(source: str | Path, what: str) -> Path:
-    """The folder of a model: a local one as it is, a hub id downloaded to the Hugging Face cache."""
+FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+"""What is downloaded of a model."""
+
+
+def resolve(source: str | Path, what: str, files: Sequence[str] = FILES) -> Path:
+    """The folder of a model: a local one as it is, of a hub id such ``files`` downloaded to the Hugging Face cache."""
     if not isinstance(source, (str, Path)) or not str(source).strip():
         raise LabError(
             f"the {what} is {source!r}, but must name a folder or a hub id of the form owner/name; "
@@ -43,9 +48,7 @@ def resolve(source: str | Path, what: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(str(source), allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"])
-        )
+        return Path(snapshot_download(str(source), allow_patterns=list(files)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise LabError(
             f"the {what} {source!r} is not in the local cache and could not be downloaded: {error}"
@@ -64,7 +67,8 @@ def weight_files(folder: Path) -> list[Path]:
     files = [folder / name for name in sorted(names)]
     for file in files:
         if not file.is_file():
-            pickled = " (there are pickled weights, which this lab does not read)" if list(folder.glob("*.bin")) else ""
+            pickles = [p.name for p in sorted(folder.glob("*")) if p.suffix in (".bin", ".pt", ".pth")]
+            pickled = " (there are pickled weights, which this lab does not read)" if pickles else ""
             raise LabError(f"the weight file {file} is missing{pickled}: {remedy(folder)}.")
         try:
             with safe_open(file, "pt"):
@@ -86,15 +90,15 @@ def revision(files: list[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path, what: str = "drafter") -> dict[str, Any]:
     """The parsed ``config.json`` of a model folder. Raises LabError where there is none or it is no JSON object."""
     file = folder / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LabError(f"the drafter's {file} cannot be read: {error}.") from error
+        raise LabError(f"the {what}'s {file} cannot be read: {error}.") from error
     if not isinstance(config, dict):
-        raise LabError(f"{file} is not a JSON object: it is no drafter's.")
+        raise LabError(f"{file} is not a JSON object: it is no {what}'s.")
     return config
 
 
@@ -103,13 +107,14 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
     return {name: tensor for file in weight_files(folder) for name, tensor in load_file(file).items()}
 
 
-def fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
-    """Load ``tensors`` into ``model``. Raises LabError where some are missing or of another shape."""
+def fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path, *, assign: bool = False) -> None:
+    """Load ``tensors`` into ``model``, with ``assign`` themselves instead of their values. Raises LabError where some are
+    missing or of another shape."""
     missing = sorted(set(model.state_dict()) - set(tensors))
     if missing:
         raise LabError(f"the drafter in {folder} lacks {missing[0]!r} ({len(missing)} tensors in all): get it again.")
     try:
-        model.load_state_dict(tensors, strict=False, assign=True)
+        model.load_state_dict(tensors, strict=False, assign=assign)
     except RuntimeError as error:
         raise LabError(f"the drafter in {folder} does not fit its own config.json: {error}") from error
 
@@ -135,9 +140,11 @@ def matching_config(kind: type[C], config: Mapping[str, Any], folder: Path, targ
 def filled(model: M, folder: Path, target: Target, borrowed: Mapping[str, Tensor] | None = None) -> tuple[M, int]:
     """``model`` with the weights in ``folder``, on the target's device and of its dtype, and their number. Tensors that are
     ``borrowed`` stand in for those that the folder lacks."""
-    tensors = read_tensors(folder)
-    fill(model, {**(borrowed or {}), **tensors}, folder)
-    return model.to(device=target.device, dtype=target.model.dtype), sum(t.numel() for t in tensors.values())
+    place = {"device": target.device, "dtype": target.model.dtype}
+    # Copies: what is read is a view of the file, which may change.
+    tensors = {name: tensor.to(**place, copy=True) for name, tensor in read_tensors(folder).items()}
+    fill(model, {**(borrowed or {}), **tensors}, folder, assign=True)
+    return model.to(**place), sum(t.numel() for t in tensors.values())
 
 
 def match(what: str, drafter: int, target: int, folder: Path) -> None:
@@ -146,6 +153,24 @@ def match(what: str, drafter: int, target: int, folder: Path) -> None:
             f"the drafter in {folder} was made for another target: its {what} is {drafter:,}, the target's {target:,}. "
             f"Choose the drafter that was trained for this target."
         )
+
+
+def match_tokenizer(folder: Path, tokenizer: Any) -> None:
+    """Raises LabError where the drafter in ``folder`` has a tokenizer of its own that numbers the target's tokens otherwise."""
+    file = folder / "tokenizer.json"
+    if not file.is_file() or tokenizer is None:  # of a model given to ``speculate`` no tokenizer is known
+        return
+    try:
+        own = Tokenizer.from_file(str(file)).get_vocab()
+    except Exception as error:  # tokenizers raises nothing more special
+        raise LabError(f"the drafter's {file} cannot be read: {error} ({remedy(folder)}).") from error
+    of_target = {place: token for token, place in tokenizer.get_vocab().items()}
+    for token, place in own.items():
+        if of_target.get(place, token) != token:
+            raise LabError(
+                f"the drafter in {folder} was made for another tokenizer: its token {place:,} is {token!r}, the target's "
+                f"{of_target[place]!r}. Choose the drafter that was trained for this target."
+            )
 
 
 def remedy(folder: Path) -> str:

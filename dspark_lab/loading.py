@@ -10,7 +10,7 @@ from time import perf_counter
 import torch
 
 from dspark_lab.causal_lm import read_model, read_tokenizer
-from dspark_lab.checkpoints import POCKET, read_config, resolve, revision, weight_files
+from dspark_lab.checkpoints import POCKET, match_tokenizer, read_config, resolve, revision, weight_files
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.drafters.registry import KINDS, implementation_for
 from dspark_lab.errors import LabError
@@ -124,6 +124,7 @@ def load_drafter(source: str | Path, target: Target) -> Drafter:
     folder = resolve(source, "drafter")
     files = weight_files(folder)
     config = read_config(folder)
+    match_tokenizer(folder, target.tokenizer)
     info = ModelInfo(_name(source), "", revision(files), 0)
     return implementation_for(config, folder).load(folder, config, target, info)
 

@@ -15,6 +15,9 @@ from dspark_lab.errors import LabError
 from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
 
+TARGETS_OWN = ("embed_tokens.weight", "lm_head.weight")
+"""Tensors that the file need not hold."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ZLabConfig(DSparkConfig):
@@ -34,8 +37,6 @@ class ZLabConfig(DSparkConfig):
 def load(folder: Path, config: Mapping[str, Any], target: Target, info: ModelInfo) -> DSparkDrafter:
     """A z-lab DFlash checkpoint, matched against its target."""
     c = matching_config(ZLabConfig, config, folder, target)
-    borrowed = {
-        "embed_tokens.weight": target.model.get_input_embeddings().weight.detach(),
-        "lm_head.weight": target.model.get_output_embeddings().weight.detach(),
-    }
+    own = target.model.get_input_embeddings(), target.model.get_output_embeddings()
+    borrowed = {name: module.weight.detach() for name, module in zip(TARGETS_OWN, own, strict=True)}
     return assemble(DSparkDrafter, DSparkModel, c, folder, target, info, borrowed)

@@ -29,7 +29,7 @@ def test_help_comes_without_torch() -> None:
     assert run("-c", code).returncode == 0
     result = run("-m", "dspark_lab", "--help")
     assert result.returncode == 0
-    for command in ("step", "generate", "serve", "export-html", "doctor", "train", "eval", "bench"):
+    for command in ("step", "generate", "serve", "export-html", "export-drafter", "doctor", "train", "eval", "bench"):
         assert command in result.stdout
 
 

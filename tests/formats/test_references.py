@@ -132,6 +132,14 @@ def test_what_was_loaded_is_told(case: tuple[dict[str, Any], DSparkDrafter, Targ
     assert drafter.info.parameters == sum(t.numel() for t in tensors_of(config).values())
 
 
+def test_what_a_file_lacks_is_the_targets_own(tmp_path: Path) -> None:
+    """Not a copy: of a large vocabulary it would weigh more than the drafter."""
+    config, target = GOLDEN["zlab-dflash"]["config"], target_for("zlab-dflash")
+    drafter = load_drafter(recipes.write(tmp_path / "drafter", config, tensors_of(config)), target)
+    assert drafter.model.lm_head.weight.data_ptr() == target.model.lm_head.weight.data_ptr()
+    assert drafter.model.embed_tokens.weight.data_ptr() == target.model.get_input_embeddings().weight.data_ptr()
+
+
 def test_it_decodes_with_its_target(case: tuple[dict[str, Any], DSparkDrafter, Target]) -> None:
     """At temperature 0 a session with the drafter emits what the target alone does."""
     _, drafter, target = case
