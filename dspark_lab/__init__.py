@@ -15,13 +15,19 @@ from dspark_lab.settings import Overrides, Settings
 from dspark_lab.trace import Trace
 
 if TYPE_CHECKING:
+    from dspark_lab.generation import speculate
     from dspark_lab.loading import Lab, load
     from dspark_lab.session import Session
 
-__all__ = ["Lab", "LabError", "Overrides", "Session", "Settings", "Trace", "load"]
+__all__ = ["Lab", "LabError", "Overrides", "Session", "Settings", "Trace", "load", "speculate"]
 __version__ = "0.1.0"
 
-_LAZY = {"Lab": "dspark_lab.loading", "load": "dspark_lab.loading", "Session": "dspark_lab.session"}
+_LAZY = {
+    "Lab": "dspark_lab.loading",
+    "Session": "dspark_lab.session",
+    "load": "dspark_lab.loading",
+    "speculate": "dspark_lab.generation",
+}
 
 
 def __getattr__(name: str) -> Any:

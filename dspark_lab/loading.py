@@ -106,7 +106,7 @@ def load_target(source: str | Path, device: torch.device) -> Target:
     files = weight_files(folder)
     tokenizer, model = read_tokenizer(folder, "target"), read_model(folder, "target", device)
     parameters = sum(p.numel() for p in model.parameters())
-    return Target(model, tokenizer, ModelInfo(_name(source), "target", revision(files), parameters))
+    return Target(model, tokenizer, ModelInfo(name_of(source), "target", revision(files), parameters))
 
 
 def load_drafter(source: str | Path, target: Target) -> Drafter:
@@ -125,7 +125,7 @@ def load_drafter(source: str | Path, target: Target) -> Drafter:
     files = weight_files(folder)
     config = read_config(folder)
     match_tokenizer(folder, target.tokenizer)
-    info = ModelInfo(_name(source), "", revision(files), 0)
+    info = ModelInfo(name_of(source), "", revision(files), 0)
     return implementation_for(config, folder).load(folder, config, target, info)
 
 
@@ -139,7 +139,8 @@ def _device(name: str | None) -> torch.device:
     return place
 
 
-def _name(source: str | Path) -> str:
+def name_of(source: str | Path) -> str:
+    """What traces call a model from a folder or hub id."""
     folder = Path(source)
     return (
         f"pocket/{folder.name}" if folder.parent == POCKET else str(source) if isinstance(source, str) else folder.name
