@@ -80,3 +80,23 @@ def _with_text(value: Any, text: str) -> Any:
             value, **{f.name: _with_text(getattr(value, f.name), text) for f in dataclasses.fields(value)}
         )
     return value
+
+
+def test_a_draft_tree_is_shown_node_by_node(
+    pocket_lab: Lab, tmp_path: Path, open_page: Callable[..., Page], watch: Watch
+) -> None:
+    settings = Settings(seed=7, tree=12, max_new_tokens=24)
+    trace = pocket_lab.session("Can you recommend a thrilling book for my teacher?", settings).run().trace()
+    page = open_page(export_html(trace, tmp_path / "tree.html").as_uri())
+    for r in trace.rounds:
+        go_to_round(page, r.index)
+        nodes = r.tree.nodes if r.tree else ()  # where one token is left to emit, nothing is drafted
+        shown = page.get_by_test_id("tree").get_by_role("listitem")
+        expect(shown).to_have_count(len(nodes))
+        marks = [mark.get_attribute("aria-label") for mark in page.get_by_test_id("tree").get_by_role("img").all()]
+        assert sorted(map(str, marks)) == sorted(node.verdict for node in nodes)
+        expect(page.get_by_test_id("round-chip-" + str(r.index))).to_contain_text(f"{r.accepted}✓" if nodes else "●")
+    go_to_round(page, 1)
+    helpers.screenshots(page, "tree")
+    page.set_viewport_size(helpers.PHONE)
+    helpers.check_no_sideways_scroll(page)

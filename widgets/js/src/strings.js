@@ -42,6 +42,8 @@ export const S = {
   final: { residual: "residual", bonus: "bonus", none: "none", plain: "drawn" },
   finalPlain: "final",
   finalAt: (/** @type {number} */ k) => `final, at ${k}`,
+  tree: (/** @type {number} */ n) => `Draft tree of ${count(n, "node")}`,
+  treeNote: "The children of a node share the line from 0 by their p_t, in this order; u at their depth picks the one that it falls on, or none.",
   verdicts: { accepted: "accepted", rejected: "rejected", discarded: "discarded", cut: "cut" },
   unknown: "not known yet",
   notVerified: "not verified",
@@ -144,9 +146,10 @@ export const S = {
 
 /** Why things are as they are: one sentence a step. */
 export const WHY = {
-  prompt: (/** @type {string} */ anchor, /** @type {number} */ context, /** @type {number} */ gamma) =>
+  prompt: (/** @type {string} */ anchor, /** @type {number} */ context, /** @type {number} */ gamma, /** @type {number} */ nodes) =>
     `The round begins at its anchor ${anchor}. The ${count(context, "token")} before it ${context === 1 ? "is" : "are"} in the target's cache; ` +
-    (gamma ? `${count(gamma, "slot")} wait${gamma === 1 ? "s" : ""} to be drafted.` : "nothing is drafted, the target goes on by itself."),
+    (nodes ? `A tree of ${count(nodes, "node")} is drafted after it, the most probable paths first.`
+      : gamma ? `${count(gamma, "slot")} wait${gamma === 1 ? "s" : ""} to be drafted.` : "nothing is drafted, the target goes on by itself."),
   parallel: (/** @type {number} */ gamma) =>
     `One pass of the drafter gives logits for all ${gamma} slots at once. No slot knows yet what its neighbours will be.`,
   bias: (/** @type {number} */ k, /** @type {string} */ previous, /** @type {string} */ up, /** @type {string} */ down) =>
@@ -163,6 +166,12 @@ export const WHY = {
   scheduleHand: (/** @type {number} */ l) => `Cut after ${l}: the rest is never sent to the target.`,
   verify: (/** @type {number} */ l) =>
     `One pass of the target over the anchor and ${count(l, "draft token")} gives p_t after each of them.`,
+  treeVerify: (/** @type {number} */ n) =>
+    `One pass of the target over the anchor and ${count(n, "node")}, each attending to its own path, gives p_t after each of them.`,
+  treeResidual: (/** @type {number} */ n, /** @type {string} */ last, /** @type {string} */ mass, /** @type {string} */ u, /** @type {string} */ x) =>
+    `${count(n, "node")} accepted. Then u = ${last} ≥ ${mass}, all that p_t gives the drafts tried next: none is accepted, and u = ${u} draws ${x} from p_t without them.`,
+  treeBonus: (/** @type {number} */ n, /** @type {string} */ u, /** @type {string} */ x) =>
+    `${count(n, "node")} accepted, down to a leaf, so the target's own p_t gives a bonus: u = ${u} draws ${x}.`,
   verifyPlain: "One pass of the target over the anchor gives p_t for the next token.",
   accepted: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r) => `u = ${u} < p_t/p_d = ${r}, so ${x} is accepted.`,
   acceptedSure: (/** @type {string} */ x, /** @type {string} */ pt, /** @type {string} */ pd, /** @type {boolean} */ same) =>
@@ -261,6 +270,7 @@ export const EQ = {
   surelyNote: (/** @type {string} */ q) => `p_t/p_d = ${q}: at or above 1 nothing can reject it.`,
   residual: "Residual",
   residualNote: "Exactly what is missing: accepted drafts and residual draws together follow p_t.",
+  treeResidualNote: "p_d is 1 at each child that was tried: each was a proposal of one certain token.",
   bonus: "Bonus token",
   bonusNote: "The verification pass has already computed p_t for the place after the last draft token.",
   plain: "Plain decoding",

@@ -1,6 +1,7 @@
 // Each quantity's equation with the live numbers in it. A paper equation is cited by its number.
 import { before, quotient } from "../logic/facts.js";
 import { apart, fine, prob, ratio, showToken, signed } from "../logic/format.js";
+import { drafts } from "../logic/tree.js";
 import { EQ } from "../strings.js";
 import { html } from "./html.js";
 import { math } from "./math.js";
@@ -104,15 +105,15 @@ export function finalEquation(round) {
   const [low, u, high] = apart(f.cdf[0], f.u, f.cdf[1]);
   const draw = math`${low} ≤ u = ${u} < ${high} : ${tok(f.token)}`;
   if (f.kind !== "residual") {
-    const title = round.gamma ? EQ.bonus : EQ.plain;
-    const note = round.gamma ? EQ.bonusNote : undefined;
+    const title = drafts(round) ? EQ.bonus : EQ.plain;
+    const note = drafts(round) ? EQ.bonusNote : undefined;
     return { title, ref: EQ.rule, lines: [math`x ∼ p_t,  p_t(${tok(f.token)}) = ${fine(p)}`, draw], note };
   }
   return {
     title: EQ.residual,
     ref: EQ.rule,
     lines: [math`x ∼ norm(max(0, p_t − p_d))`, math`norm(max(0, p_t − p_d))(${tok(f.token)}) = ${fine(p)}`, draw],
-    note: EQ.residualNote,
+    note: round.tree ? EQ.treeResidualNote : EQ.residualNote,
   };
 }
 

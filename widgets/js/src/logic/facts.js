@@ -2,6 +2,7 @@
 import { CAUSE, S, WHY } from "../strings.js";
 import { firstEffect } from "./diff.js";
 import { apart, fine, prob, quoteToken, signed } from "./format.js";
+import { refused } from "./tree.js";
 
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../contract").Position} Position */
@@ -30,6 +31,10 @@ export function drawSentence(p) {
   const [low, u, high] = apart(p.cdf[0], p.u_draft, p.cdf[1]);
   return WHY.draw(p.k, u, low, high, x, fine(p.p_d));
 }
+
+/** @param {Round} round */
+const promptSentence = (round) =>
+  WHY.prompt(quoteToken(round.anchor.text), round.context_length, round.gamma, round.tree?.nodes.length ?? 0);
 
 /** @param {Round} round */
 export function scheduleSentence(round) {
@@ -61,6 +66,11 @@ export function finalSentence(round) {
   const { token, kind, u, position } = round.final;
   if (!token) return WHY.ended(quoteToken((round.emitted[round.emitted.length - 1] ?? round.anchor).text));
   const x = quoteToken(token.text);
+  if (round.tree) {
+    if (kind !== "residual") return WHY.treeBonus(round.accepted, prob(u), x);
+    const [last, mass] = apart(round.tree.u_accept[round.accepted], refused(round.tree, position));
+    return WHY.treeResidual(round.accepted, last, mass, prob(u), x);
+  }
   if (round.gamma === 0) return WHY.plain(prob(u), x);
   return kind === "residual" ? WHY.residual(prob(u), x, position) : WHY.bonus(prob(u), x, position);
 }
@@ -76,7 +86,7 @@ export function stepSentence(step, round) {
   const { positions: p, gamma } = round;
   switch (step.phase) {
     case "prompt":
-      return WHY.prompt(quoteToken(round.anchor.text), round.context_length, gamma);
+      return promptSentence(round);
     case "parallel":
       return WHY.parallel(gamma);
     case "sequential":
@@ -86,6 +96,7 @@ export function stepSentence(step, round) {
     case "schedule":
       return scheduleSentence(round);
     case "verify":
+      if (round.tree) return WHY.treeVerify(round.tree.verify_length);
       return gamma ? WHY.verify(round.verify_length) : WHY.verifyPlain;
     case "accept":
       return step.sub === "final" ? finalSentence(round) : verdictSentence(round, p[step.k - 1]);
@@ -96,7 +107,7 @@ export function stepSentence(step, round) {
 
 /** The sentence of a table cell that is known. @param {string} row @param {number} k @param {Round} round */
 export function cellSentence(row, k, round) {
-  if (k === 0) return WHY.prompt(quoteToken(round.anchor.text), round.context_length, round.gamma);
+  if (k === 0) return promptSentence(round);
   if (k > round.gamma) return finalSentence(round);
   const p = round.positions[k - 1];
   if (row === "base") return WHY.parallel(round.gamma);

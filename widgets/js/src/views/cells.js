@@ -4,6 +4,7 @@ import { html } from "../draw/html.js";
 import { Chip, MARKS } from "../draw/token.js";
 import { quotient } from "../logic/facts.js";
 import { apart, prob, showToken, signed } from "../logic/format.js";
+import { drafts } from "../logic/tree.js";
 import { S } from "../strings.js";
 
 /** @typedef {import("../contract").Round} Round */
@@ -77,7 +78,7 @@ export const cell = (row, p, now) => ROWS[row](p, now);
 /** The last column: the token that ends the round. @param {string} row @param {Round} round @param {Known} now @returns {Cell} */
 export function finalCell(row, round, now) {
   const { token, kind, u, cdf, head, position } = round.final;
-  const plain = round.gamma === 0;
+  const plain = !drafts(round);
   if (!["token", "target", "u", "verdict"].includes(row)) return NONE;
   if (row === "target" && plain && now.target) return known(html`<${TopList} head=${head} kind="target" mark=${now.final && token ? { token, value: cdf ? cdf[1] - cdf[0] : 1 } : undefined} />`, S.rows.target[0]);
   if (!token || u === null || cdf === null) return now.commit ? NONE : UNKNOWN;

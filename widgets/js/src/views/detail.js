@@ -4,6 +4,7 @@ import { TopList, compare } from "../draw/bars.js";
 import { html } from "../draw/html.js";
 import { Rich } from "../draw/rich.js";
 import { prob, fixed, showToken } from "../logic/format.js";
+import { drafts } from "../logic/tree.js";
 import { S } from "../strings.js";
 
 /** @typedef {import("../contract").Round} Round */
@@ -62,7 +63,7 @@ export function Detail({ round, k, now }) {
   const list = p ? equations(round, p, now) : { draft: [], verification: [] };
   const ended = now.final || (now.commit && !round.final.token);
   const source = !p && ended && round.final.kind === "residual" ? round.positions[round.final.position - 1] : null;
-  const look = round.gamma ? "bonus" : "target";
+  const look = drafts(round) ? round.final.kind : "target";
   const below = p && now.schedule && !p.verified ? S.neverVerified : S.notYetVerified;
   return html`<section class="dl-detail" aria-label=${p ? S.detail(k) : S.detailFinal} data-testid="detail">
     <h3 class="dl-label">${p ? S.detail(k) : S.detailFinal}</h3>

@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { Flow, MARKS } from "../draw/token.js";
 import { html } from "../draw/html.js";
 import { fixed } from "../logic/format.js";
+import { drafts } from "../logic/tree.js";
 import { EQ, S } from "../strings.js";
 import { reveal } from "../draw/reveal.js";
 import { Explained } from "./explained.js";
@@ -13,13 +14,15 @@ import { math } from "../draw/math.js";
 
 /** How a round's own tokens stand in the text at this step. @param {Round} round @param {Known} known */
 function ownTokens(round, known) {
-  const parts = round.positions
+  const walk = round.tree && (known.final || known.commit) ? round.emitted.slice(0, round.accepted) : [];
+  const drafted = round.positions
     .filter((p) => p.k <= known.draft && !(known.commit && p.verdict !== "accepted"))
     .map((p) => ({ token: p.token, kind: p.k <= known.verdict || (p.verdict === "cut" && known.schedule) ? p.verdict : "draft" }));
+  const parts = [...drafted, ...walk.map((token) => ({ token, kind: "accepted" }))];
   const { token, kind } = round.final;
   if (token && known.final) {
     const at = round.accepted;
-    parts.splice(at, 0, { token, kind: round.gamma ? kind : "plain" });
+    parts.splice(at, 0, { token, kind: drafts(round) ? kind : "plain" });
   }
   return parts;
 }
@@ -58,13 +61,13 @@ export function RoundList({ rounds, current, hidden, onPick, children }) {
     <h3 class="dl-label">${S.rounds}</h3>
     <div class="dl-roundlist" ref=${list}>
       ${rounds.map((r) => {
-        const kind = /** @type {keyof typeof S.chipEnd} */ (r.gamma ? r.final.kind : "plain");
+        const kind = /** @type {keyof typeof S.chipEnd} */ (drafts(r) ? r.final.kind : "plain");
         const mark = kind === "bonus" ? "★" : kind === "residual" ? "✗" : kind === "plain" ? "●" : "■";
         const secret = hidden(r.index);
-        const name = secret ? S.chipHidden(r.index + 1) : S.chip(r.index + 1, r.accepted, r.gamma, S.chipEnd[kind]);
+        const name = secret ? S.chipHidden(r.index + 1) : S.chip(r.index + 1, r.accepted, r.tree?.nodes.length ?? r.gamma, S.chipEnd[kind]);
         return html`<button type="button" class=${`dl-roundchip dl-end-${secret ? "hidden" : kind}`} key=${r.index} data-testid=${`round-chip-${r.index}`}
           aria-label=${name} title=${name} aria-current=${r.index === current ? "true" : undefined} onClick=${() => onPick(r.index)}>
-          ${secret ? "?" : html`${r.gamma > 0 && html`${r.accepted}<i class="dl-ok">${MARKS.accepted}</i>`}<i class="dl-mark">${mark}</i>`}
+          ${secret ? "?" : html`${drafts(r) && html`${r.accepted}<i class="dl-ok">${MARKS.accepted}</i>`}<i class="dl-mark">${mark}</i>`}
         </button>`;
       })}
     </div>

@@ -15,6 +15,7 @@ import { handleKey, usePlayer } from "./player.js";
 import { Question, usePredictions } from "./predict.js";
 import { Options, PhaseRail, Transport } from "./rail.js";
 import { RoundTable } from "./table.js";
+import { TreeView } from "./tree.js";
 
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("./table.js").Place} Place */
@@ -111,6 +112,7 @@ function Loaded({ model, shown }) {
     </div>
     <${RoundTable} round=${round} now=${now} step=${step} place=${place} edits=${edits} other=${branch.id ? other : undefined} otherName=${parent?.name ?? ""}
       setPlace=${(/** @type {Place} */ next) => (player.pause(), setChosen({ at: here, place: next }))} />
+    ${round.tree && html`<${TreeView} tree=${round.tree} now=${now} />`}
     <${WhatIf} round=${round} edits=${edits} busy=${busy} forking=${status.state === "forking"} error=${status.where === "fork" ? status.error : ""} onFork=${fork} />
     ${parent && html`<${Diff} parent=${parent} fork=${branch} />`}
     <${Detail} round=${round} k=${place.k} now=${now} />
