@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dspark_lab.cli import options
+from dspark_lab.cli import options, runs
 from dspark_lab.cli.lazy import part
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine, as ratios.")
@@ -25,3 +26,18 @@ def decode(
     """Speculative decoding beside decoding one token a round, same target, same prompts."""
     options.check_outputs(json=json)
     part("dspark_lab.bench.decode", "run", "install the lab again")(quick=quick, json_file=json)
+
+
+@app.command("train")
+def train(
+    quick: Annotated[bool, typer.Option("--quick", help="A few small batches: a look, soon.")] = False,
+    peer: Annotated[
+        Path | None, runs.folder("A checkout of github.com/deepseek-ai/DeepSpec to measure against.", "ours alone")
+    ] = None,
+    json: options.JsonFile = None,
+) -> None:
+    """Draft blocks a second of a training step, beside DeepSpec's own model code on the same batches, anchors and target
+    states."""
+    options.check_outputs(json=json)
+    options.quieten()
+    part("dspark_lab.bench.train", "run", "install the lab again")(quick=quick, peer=peer, json_file=json)

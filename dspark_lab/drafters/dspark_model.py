@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dspark_lab.drafters.block_attention import Blocks, attention
 from dspark_lab.drafters.heads import HEADS, ConfidenceHead
 from dspark_lab.drafters.norms import rms_norm
 from dspark_lab.errors import LabError
@@ -208,26 +209,48 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
 
-    def keys_values(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-        """Rotated keys and values [B, heads, L, head_dim] of ``x`` [B, L, hidden]; ``cos``, ``sin`` [B, 1, L, head_dim]."""
-        k = self.k_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-        return rotate(self.k_norm(k), cos, sin), v
+    def keys_values(self, x: Tensor, cos: Tensor, sin: Tensor, index: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Rotated keys and values [B, heads, L, head_dim] of ``x`` [B, L, hidden], or of its rows ``index``; ``cos``,
+        ``sin`` [B, 1, L, head_dim]."""
+        k, v = self._heads(self.k_norm, self.k_proj, x, index), self._heads(None, self.v_proj, x, index)
+        return rotate(k, cos, sin), v
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None
+        self,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        context: tuple[Tensor, Tensor],
+        seen: Tensor | Blocks | None,
+        index: Tensor | None = None,
     ) -> Tensor:
         """Block positions attend to the context and to each other, both ways (eq. 3)."""
-        k, v = self.keys_values(x, cos, sin)
+        k, v = self.keys_values(x, cos, sin, index)
         k, v = torch.cat([context[0], k], dim=2), torch.cat([context[1], v], dim=2)
-        return self.attend(x, cos, sin, k, v, mask)
+        return self.attend(x, cos, sin, k, v, seen, index)
 
-    def attend(self, x: Tensor, cos: Tensor, sin: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Positions ``x`` [B, Q, width] look at keys and values [B, heads, L, head_dim]: [B, Q, hidden]."""
-        q = self.q_proj(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-        q = rotate(self.q_norm(q), cos, sin)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
-        return self.o_proj(out.transpose(1, 2).flatten(2))
+    def attend(
+        self,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        k: Tensor,
+        v: Tensor,
+        seen: Tensor | Blocks | None,
+        index: Tensor | None = None,
+    ) -> Tensor:
+        """Positions ``x`` [B, Q, width], or its rows ``index``, look at keys and values [B, heads, L, head_dim]:
+        [B, Q, hidden]."""
+        q = rotate(self._heads(self.q_norm, self.q_proj, x, index), cos, sin)
+        return self.o_proj(attention(q, k, v, seen).transpose(1, 2).flatten(2))
+
+    def _heads(self, norm: nn.Module | None, projection: nn.Module, x: Tensor, index: Tensor | None) -> Tensor:
+        """[B, heads, Q, head_dim] of ``x`` [B, Q, width], or, projected once each, of the rows ``index`` [B, Q] of ``x``."""
+        heads = projection(x).unflatten(-1, (-1, self.head_dim))
+        heads = heads if norm is None else norm(heads)
+        if index is not None:
+            heads = F.embedding(index, heads.flatten(1)).unflatten(-1, (-1, self.head_dim))
+        return heads.transpose(1, 2)
 
 
 class MLP(nn.Module):
@@ -249,9 +272,17 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, context: tuple[Tensor, Tensor], mask: Tensor | None
+        self,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        context: tuple[Tensor, Tensor],
+        seen: Tensor | Blocks | None,
+        index: Tensor | None = None,
     ) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, context, mask)
+        """[B, Q, hidden] of ``x`` [B, Q, hidden], or of the rows ``index`` [B, Q] of ``x`` [U, hidden]."""
+        attended = self.self_attn(self.input_layernorm(x), cos, sin, context, seen, index)
+        x = attended + (x if index is None else x[index])
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -293,13 +324,22 @@ class DSparkModel(nn.Module):
         return [layer.self_attn.keys_values(h, cos, sin) for layer in self.blocks]
 
     def block(
-        self, ids: Tensor, positions: Tensor, context: list[tuple[Tensor, Tensor]], mask: Tensor | None = None
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        context: list[tuple[Tensor, Tensor]],
+        seen: Tensor | Blocks | None = None,
     ) -> Tensor:
-        """Normalised hidden states [B, Q, hidden] of the block inputs ``ids`` [B, Q] (anchor, then masks)."""
+        """Normalised hidden states [B, Q, hidden] of the block inputs ``ids`` [B, Q] (anchor, then masks), each of which
+        sees the whole context and all inputs, or what ``seen`` says."""
+        first: dict[str, Tensor] = {}
+        if isinstance(seen, Blocks):  # most inputs are masks, alike until they attend
+            ids, first["index"] = ids.unique(return_inverse=True)
         x = self.embed_tokens(ids)
         cos, sin = (table.unsqueeze(1).to(x.dtype) for table in rope_tables(self.config, positions))
         for layer, layer_context in zip(self.blocks, context, strict=True):
-            x = layer(x, cos, sin, layer_context, mask)
+            x = layer(x, cos, sin, layer_context, seen, **first)
+            first = {}
         return self.norm(x)
 
     def base_logits(self, hidden: Tensor) -> Tensor:

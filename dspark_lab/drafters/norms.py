@@ -29,7 +29,7 @@ class _RMSNorm(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         (g,) = gradients
         unit, scale, weight = ctx.saved_tensors
-        to_weight = (g * unit).flatten(0, -2).sum(0)
-        g = g * weight
-        along = (g * unit).mean(-1, keepdim=True)
-        return torch.addcmul(g, unit, along, value=-1).mul_(scale), to_weight, None
+        product = g * unit
+        along = (product @ weight).div_(len(weight)).unsqueeze(-1)
+        to_x = (g * weight).addcmul_(unit, along, value=-1).mul_(scale)
+        return to_x, product.flatten(0, -2).sum(0), None

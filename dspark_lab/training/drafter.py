@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from dspark_lab.drafters.block_attention import Blocks
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.drafters.heads import HEADS
 from dspark_lab.drafters.registry import KINDS
@@ -74,19 +75,6 @@ def sample_anchors(answer: Tensor, count: int, generator: torch.Generator) -> tu
     return anchors.masked_fill(~kept, 0), kept
 
 
-def block_mask(anchors: Tensor, length: int, block: int) -> Tensor:
-    """True where a block position may look [B, 1, A*block, length + A*block]: context before its anchor, own block."""
-    count = anchors.shape[1]
-    context = torch.arange(length, device=anchors.device) < anchors[..., None]  # [B, A, L]
-    own = (
-        torch.eye(count, dtype=torch.bool, device=anchors.device)
-        .repeat_interleave(block, 0)
-        .repeat_interleave(block, 1)
-    )
-    context = context.repeat_interleave(block, 1)
-    return torch.cat([context, own.expand(len(anchors), -1, -1)], dim=-1).unsqueeze(1)
-
-
 class Objective:
     """``loss_of`` for ``loop.train``: draft blocks at random anchors against the target's distributions."""
 
@@ -113,17 +101,17 @@ class Objective:
         )
         states = batch.states or target_states(self.target, ids, c.target_layer_ids)
         g, length = c.block_size, ids.shape[1]
-        places = anchors[..., None] + torch.arange(
-            g, device=device
-        )  # [B, A, g] sequence positions of the block's slots
+        places = anchors[..., None] + torch.arange(g, device=device)  # [B, A, g] where the blocks' slots stand
         labels_at = (places + 1).clamp(max=length - 1)
         valid = (answer.gather(1, labels_at.flatten(1)).view_as(places) & (places + 1 < length)).cumprod(-1).bool()
         valid &= kept[..., None]
         row, slot = valid.flatten(1).nonzero(as_tuple=True)  # the M slots that have something to predict
         at = places.flatten(1)[row, slot]
         logits, confidence = self.draft(ids, places, states, row, slot)
-        p_t = _probabilities_at(self.target, states[1], row, at)
-        return losses_of_rows(logits, confidence, p_t, ids[row, at + 1], valid[kept], self.weights)
+        # Blocks overlap: the target's distribution at a position is computed once.
+        place, index = torch.unique(row * length + at, return_inverse=True)
+        p_t = target_probabilities(self.target, states[1].flatten(0, 1)[place])
+        return losses_of_rows(logits, confidence, p_t, index, ids[row, at + 1], valid[kept], self.weights)
 
     def draft(
         self, ids: Tensor, places: Tensor, states: States, row: Tensor, slot: Tensor
@@ -132,11 +120,12 @@ class Objective:
         among all slots [A*g] of blocks at ``places`` [B, A, g]."""
         block, head = self.hidden(ids, places, states), self.model.markov_head  # [B, A*g, H]
         previous = ids.gather(1, places.flatten(1).clamp(max=ids.shape[1] - 1))  # [B, A*g]
-        hidden = block[row, slot]
+        at = row * block.shape[1] + slot
+        hidden = block.flatten(0, 1).index_select(0, at)
         logits = self.model.lm_head(hidden)
         if head is not None:  # it may carry a state from slot to slot, so it reads blocks whole
-            latents = head.latents(previous.view_as(places), block.view(*places.shape, -1)).flatten(1, 2)
-            logits = logits + head.project(latents[row, slot])
+            latents = head.latents(previous.view_as(places), block.view(*places.shape, -1)).flatten(0, 2)
+            logits = logits.addmm_(latents.index_select(0, at), head.markov_w2.weight.t())  # eq. 4
         if self.model.confidence_head is None:
             return logits, None
         return logits, self.model.confidence_logits(hidden, previous[row, slot])
@@ -148,11 +137,5 @@ class Objective:
         inputs = torch.full_like(places, c.mask_token_id)
         inputs[..., 0] = ids.gather(1, anchors)
         context = self.model.context(states[0], torch.arange(length, device=ids.device).expand(len(ids), -1))
-        mask = block_mask(anchors, length, c.block_size)
-        return self.model.block(inputs.flatten(1), places.flatten(1), context, mask)
-
-
-def _probabilities_at(target: PreTrainedModel, final: Tensor, row: Tensor, at: Tensor) -> Tensor:
-    """p_t [M, V] at positions ``at`` of sequences ``row``; blocks overlap, and a position is computed once."""
-    place, index = torch.unique(row * final.shape[1] + at, return_inverse=True)
-    return target_probabilities(target, final.flatten(0, 1)[place])[index]
+        seen = Blocks(anchors, length, c.block_size)
+        return self.model.block(inputs.flatten(1), places.flatten(1), context, seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,6 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dspark_lab.errors import LabError
+
+TOGETHER = 2**24
+"""Logits compared at a time, which bounds the memory that it takes."""
 
 
 @dataclass(frozen=True)
@@ -88,21 +92,28 @@ def draft_losses(
         "alpha" [gamma], its mean per position; "blocks", how many of the N count.
     """
     confidence = None if confidence_logits is None else confidence_logits[valid]
-    return losses_of_rows(
-        draft_logits[valid], confidence, target_logits[valid].float().softmax(-1), labels[valid], valid, w
-    )
+    p_t, labels = target_logits[valid].float().softmax(-1), labels[valid]
+    index = torch.arange(len(labels), device=valid.device)
+    return losses_of_rows(draft_logits[valid], confidence, p_t, index, labels, valid, w)
 
 
 def losses_of_rows(
-    draft_logits: Tensor, confidence_logits: Tensor | None, p_t: Tensor, labels: Tensor, valid: Tensor, w: LossWeights
+    draft_logits: Tensor,
+    confidence_logits: Tensor | None,
+    p_t: Tensor,
+    index: Tensor,
+    labels: Tensor,
+    valid: Tensor,
+    w: LossWeights,
 ) -> dict[str, Tensor]:
-    """``draft_losses`` where only the M valid rows, in the order of ``valid``, have been computed: draft logits and the
-    target's probabilities [M, V], confidence logits and labels [M]."""
+    """``draft_losses`` where only the M valid rows, in the order of ``valid``, have been computed: draft logits [M, V],
+    confidence logits and labels [M]. The target's probabilities of row m are ``p_t[index[m]]``: blocks overlap, and each
+    distribution [U, V] is held once."""
     positions = torch.arange(valid.shape[1], device=valid.device)
     weight = torch.exp(-positions / w.decay) * valid
     weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # a batch may hold no answer at all
     weight = weight[valid]
-    cross_entropy, overlap = _Compare.apply(draft_logits.float(), p_t, labels)
+    cross_entropy, overlap = _Compare.apply(draft_logits.float(), p_t, index, labels)
     ce, tv = (cross_entropy * weight).sum(), 2 * ((1 - overlap) * weight).sum()
     conf = torch.zeros((), device=valid.device)
     if confidence_logits is not None:
@@ -117,25 +128,40 @@ def losses_of_rows(
 
 
 class _Compare(torch.autograd.Function):
-    """(logits [M, V], p_t [M, V], labels [M]) -> cross entropy [M] and sum_v min(p_d, p_t) [M].
+    """(logits [M, V], p_t [U, V], index [M], labels [M]) -> cross entropy [M] and sum_v min(p_d, p_t[index]) [M].
 
-    One softmax serves both, and their gradients are one pass: the logits are by far the largest tensors of a training
-    step. With m = [p_d < p_t]: d overlap / d logits = p_d * (m - sum(m * p_d)), d CE / d logits = p_d - onehot(label).
+    The logits are by far the largest tensors of a training step: one softmax serves both losses. With m = [p_d < p_t]:
+    d overlap / d logits = p_d * (m - sum(m * p_d)), d CE / d logits = p_d - onehot(label).
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, p_t: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        p_d = logits.softmax(-1)
-        peak, place = p_d.max(-1, keepdim=True)
-        log_sum = logits.gather(1, place) - peak.log()  # the largest probability is never 0, the label's may be
-        ctx.save_for_backward(p_d, p_d < p_t, labels)
-        return (log_sum - logits.gather(1, labels[:, None])).squeeze(1), torch.minimum(p_d, p_t).sum(-1)
+    def forward(ctx: Any, logits: Tensor, p_t: Tensor, index: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        p_d, below = torch.empty_like(logits), torch.empty_like(logits, dtype=torch.bool)
+        entropy, overlap = logits.new_empty(len(logits)), logits.new_empty(len(logits))
+        for part in _parts(logits):
+            probabilities = torch.softmax(logits[part], -1, out=p_d[part])
+            expected = p_t[index[part]]
+            torch.lt(probabilities, expected, out=below[part])
+            torch.sum(torch.minimum(probabilities, expected, out=expected), -1, out=overlap[part])
+            peak, place = probabilities.max(-1, keepdim=True)
+            # The largest probability is never 0, the label's may be.
+            log_sum = logits[part].gather(1, place) - peak.log()
+            entropy[part] = (log_sum - logits[part].gather(1, labels[part, None])).squeeze(1)
+        ctx.save_for_backward(p_d, below, labels)
+        return entropy, overlap
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        to_entropy, to_overlap = (g[:, None] for g in gradients)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         p_d, below, labels = ctx.saved_tensors
-        grad = p_d * below
-        inside = grad.sum(-1, keepdim=True)
-        grad = grad.mul_(to_overlap).addcmul_(p_d, to_entropy - to_overlap * inside)
-        return grad.scatter_add_(1, labels[:, None], -to_entropy), None, None
+        grad = torch.empty_like(p_d)
+        for part in _parts(p_d):
+            to_entropy, to_overlap = (g[part, None] for g in gradients)
+            inside = torch.where(below[part], p_d[part], 0.0).sum(-1, keepdim=True)
+            rest = to_entropy - to_overlap * inside
+            torch.where(below[part], to_overlap + rest, rest, out=grad[part]).mul_(p_d[part])
+        return grad.scatter_add_(1, labels[:, None], -gradients[0][:, None]), None, None, None
+
+
+def _parts(logits: Tensor) -> Iterator[slice]:
+    rows = max(1, TOGETHER // logits.shape[1])
+    return (slice(start, start + rows) for start in range(0, len(logits), rows))

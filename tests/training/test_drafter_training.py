@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from dspark_lab.drafters.block_attention import Blocks, attention
 from dspark_lab.errors import LabError
 from dspark_lab.loading import Lab
+from dspark_lab.training import losses as losses_module
 from dspark_lab.training.batches import Batch, answer_row, collate
-from dspark_lab.training.drafter import Objective, block_mask, new_model, sample_anchors
+from dspark_lab.training.drafter import Objective, new_model, sample_anchors
 from dspark_lab.training.kinds import Options
 from dspark_lab.training.losses import LossWeights, draft_losses
 
@@ -35,9 +37,13 @@ def softmax(row: Tensor) -> list[float]:
     return [w / sum(weights) for w in weights]
 
 
+@pytest.mark.parametrize("together", [1, 20, 2**24])
 @pytest.mark.parametrize("weights", [LossWeights(), LossWeights(1, 0, 0), LossWeights(0.3, 0.5, 2.0, decay=7)])
-def test_losses_equal_the_sums_of_the_paper(weights: LossWeights) -> None:
-    """Eq. 9-12, token by token in plain Python."""
+def test_losses_equal_the_sums_of_the_paper(
+    weights: LossWeights, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eq. 9-12, token by token in plain Python; all logits at once or a few at a time."""
+    monkeypatch.setattr(losses_module, "TOGETHER", together)
     draft, confidence, target, labels, valid = random_losses_input()
     ce = tv = conf = total = 0.0
     lengths = []
@@ -99,8 +105,10 @@ def test_the_confidence_label_sends_no_gradient_into_the_draft() -> None:
     assert confidence.grad[valid].all() and not confidence.grad[~valid].any()
 
 
-def test_gradients_are_those_that_autograd_finds() -> None:
+@pytest.mark.parametrize("together", [20, 2**24])
+def test_gradients_are_those_that_autograd_finds(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fused comparison against plain softmaxes, for every term alone and all together."""
+    monkeypatch.setattr(losses_module, "TOGETHER", together)
     draft, confidence, target, labels, valid = random_losses_input()
     for w in (LossWeights(1, 0, 0), LossWeights(0, 1, 0), LossWeights(0, 0, 0, 1), LossWeights(0.3, 0.4, 0.5, 0.6, 3)):
         mine, plain = (draft.clone().requires_grad_() for _ in range(2))
@@ -197,7 +205,7 @@ def test_every_candidate_becomes_an_anchor_sometime() -> None:
 
 def test_the_mask_shows_the_context_before_the_anchor_and_the_own_block() -> None:
     anchors, length, block = torch.tensor([[3, 0, 7], [5, 5, 1]]), 9, 4
-    mask = block_mask(anchors, length, block)
+    mask = Blocks(anchors, length, block).mask()
     assert mask.shape == (2, 1, 12, 9 + 12)
     for b in range(2):
         for q in range(12):
@@ -207,6 +215,21 @@ def test_the_mask_shows_the_context_before_the_anchor_and_the_own_block() -> Non
                 assert mask[b, 0, q, key] == (own or before)
 
 
+def test_attention_by_blocks_is_attention_under_their_mask() -> None:
+    """Values and gradients, with a block that sees no context at all."""
+    g = generator()
+    blocks = Blocks(torch.tensor([[3, 0, 7], [5, 5, 1]]), 9, 4)
+    q, k, v = (torch.randn(2, heads, n, 8, generator=g) for heads, n in ((4, 12), (2, 21), (2, 21)))
+    upstream, results = torch.randn(2, 4, 12, 8, generator=g), []
+    for seen in (blocks, blocks.mask()):
+        inputs = [t.clone().requires_grad_() for t in (q, k, v)]
+        out = attention(*inputs, seen)
+        out.backward(upstream)
+        results.append((out.detach(), *(t.grad for t in inputs)))
+    for mine, torchs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, torchs, rtol=1e-4, atol=1e-5)
+
+
 def test_no_position_depends_on_what_comes_at_or_after_its_anchor(tiny_lab: Lab) -> None:
     """Put noise into the target's states from each anchor on, and into the other blocks: the block stays bitwise."""
     model, g = tiny_lab.drafter.model, tiny_lab.drafter.config.block_size
@@ -214,10 +237,10 @@ def test_no_position_depends_on_what_comes_at_or_after_its_anchor(tiny_lab: Lab)
     taps = torch.randn(1, length, 3 * 32, generator=generator())
     places = anchors[..., None] + torch.arange(g)
     ids = torch.randint(0, 320, (1, 3 * g), generator=generator())
-    positions, mask = torch.arange(length)[None], block_mask(anchors, length, g)
+    positions, seen = torch.arange(length)[None], Blocks(anchors, length, g)
 
     def hidden(features: Tensor, inputs: Tensor) -> Tensor:
-        return model.block(inputs, places.flatten(1), model.context(features, positions), mask)[0].view(3, g, -1)
+        return model.block(inputs, places.flatten(1), model.context(features, positions), seen)[0].view(3, g, -1)
 
     with torch.inference_mode():
         before = hidden(taps, ids)
