@@ -18,8 +18,8 @@ from typing import Any
 from dspark_lab.errors import LabError
 
 
-def write_atomically(path: str | Path, text: str) -> None:
-    """Write ``text`` to a temporary file beside ``path``, then rename, so that no half-written file is left.
+def write_atomically(path: str | Path, content: str | bytes) -> None:
+    """Write text, or bytes, to a temporary file beside ``path``, then rename, so that no half-written file is left.
 
     Raises:
         LabError: it cannot be written; what was there is untouched.
@@ -28,8 +28,8 @@ def write_atomically(path: str | Path, text: str) -> None:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner may read
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         os.replace(temporary, path)
 
 
