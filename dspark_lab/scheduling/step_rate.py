@@ -69,8 +69,10 @@ class StepRate:
     @cached_property
     def _table(self) -> NDArray[np.float64]:
         """SPS(0), SPS(1), ..., the first only so that B is the index."""
-        at = np.arange(self.most + 1)
-        return 1.0 / np.interp(at, self.tokens, 1.0 / np.array(self.rates, float))
+        rates = np.array(self.rates, float)
+        table: NDArray[np.float64] = 1.0 / np.interp(np.arange(self.most + 1), self.tokens, 1.0 / rates)
+        table[list(self.tokens)] = rates  # to the last digit
+        return table
 
     def __call__(self, tokens: int) -> float:
         """SPS(tokens) in steps per second. Raises LabError beyond ``most``."""
