@@ -38,8 +38,13 @@ def train_drafter(
         str | None, name("Target layers read, such as 1,4,6.", _DRAFTER, "an early, a middle and a late one")
     ] = None,
     loss: Annotated[
-        str, name("Weights of ce, tv, conf and accept, and decay; what is left out is off.", _LEARNING)
-    ] = "ce=0.1,tv=0.9,conf=1",
+        str | None,
+        name(
+            "Weights of ce, tv, conf and accept, and decay, such as ce=0.1,tv=0.9; what is left out is off.",
+            _LEARNING,
+            "DSpark: ce=0.1,tv=0.9,conf=1; others: ce=1",
+        ),
+    ] = None,
     steps: Annotated[str, name("Optimiser steps; 1200,1600 restarts the rate after 1200.", _LEARNING)] = "1200",
     batch: Annotated[int, whole("Answers a step.", _LEARNING)] = 24,
     accumulate: Annotated[
@@ -109,12 +114,12 @@ def train_drafter(
     from dspark_lab.loading import load_target
     from dspark_lab.training.answers import Answered, regenerate
     from dspark_lab.training.conversations import corpus_conversations, read_conversations
-    from dspark_lab.training.kinds import Options, training_of
+    from dspark_lab.training.kinds import Options, training_of, usual_loss
     from dspark_lab.training.losses import LossWeights
     from dspark_lab.training.processes import first_alone, processes
     from dspark_lab.training.trainer import Plan, Trainer, mask_token
 
-    module, weights = training_of(kind), LossWeights.parse(loss)
+    module, weights = training_of(kind), usual_loss(kind) if loss is None else LossWeights.parse(loss)
     asked = read_conversations(prompts, answers) if prompts else corpus_conversations(answers, seed)
     asking = None
     if server is not None:

@@ -20,9 +20,8 @@ from dspark_lab.evaluation.metrics import Estimate
 from dspark_lab.evaluation.paper_data import PAPER_MODEL, PaperData, Points
 from dspark_lab.evaluation.report import DrafterResult, Report
 
-LOSSES = {("dflash", ""): "ce=1", ("dflash", "tv"): "ce=0.1,tv=0.9", ("dspark", "ce"): "ce=1,conf=1"}
-"""What is minimised where it is not the usual loss of training, by kind and name: DFlash is trained by cross-entropy alone,
-DSpark by total variation first (eq. 9-12; DeepSpec's configs). A confidence head needs its own term."""
+LOSSES = {("dflash", "tv"): "ce=0.1,tv=0.9", ("dspark", "ce"): "ce=1,conf=1"}
+"""What is minimised where it is not the kind's usual loss, by kind and name. A confidence head needs its own term."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 drafted step by step as at inference, each step reading the hidden state of the one before, along the true tokens.
 
 DeepSpec starts a block at every position and minimises the cross entropy to the target's distribution; here blocks start at
-``num_anchors`` random positions and the losses are DSpark's, so that drafters differ by their architecture alone.
+``num_anchors`` random positions, the labels are the target's own draws, and every loss of DSpark can be had as well.
 """
 
 from __future__ import annotations

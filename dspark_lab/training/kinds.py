@@ -16,6 +16,7 @@ from typing import Any
 
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.errors import LabError
+from dspark_lab.training.losses import LossWeights
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ TRAINABLE = {
     "blockwise": "medusa",
 }
 """Module of ``dspark_lab.training``, by name of the kind."""
+
+
+def usual_loss(kind: str) -> LossWeights:
+    """What papers train ``kind`` with: DSpark by total variation first (eq. 9-12), all others by cross entropy alone
+    (DeepSpec's configs of DFlash and Eagle3; Medusa, MTP)."""
+    return LossWeights() if kind.startswith("dspark") else LossWeights(ce=1.0, tv=0.0, conf=0.0)
 
 
 def training_of(kind: str) -> Any:

@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,7 +26,7 @@ from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
 from dspark_lab.training.answers import AnswerBatches, Answered
 from dspark_lab.training.claims import claim
-from dspark_lab.training.kinds import Options, training_of
+from dspark_lab.training.kinds import Options, training_of, usual_loss
 from dspark_lab.training.loop import Numbers, Schedule, train
 from dspark_lab.training.losses import LossWeights
 from dspark_lab.training.processes import Alone
@@ -41,14 +41,14 @@ class Plan:
     """A training, but for its answers.
 
     Attributes:
-        options: the drafter. loss: what is minimised.
+        options: the drafter. loss: what is minimised, the kind's ``usual_loss`` unless another is given.
         steps: optimiser steps of each cycle; every cycle begins anew with the rate, from the weights of the one before.
         batch: answers a step; accumulate: in how many batches, whose gradients are added up.
         lr: peak learning rate of AdamW. seed: of the weights, the order of answers and the anchors.
     """
 
     options: Options
-    loss: LossWeights = field(default_factory=LossWeights)
+    loss: LossWeights | None = None
     steps: tuple[int, ...] = (1_200,)
     batch: int = 24
     accumulate: int = 1
@@ -110,12 +110,13 @@ class Trainer:
         bar: bool = True,
         group: Alone | None = None,
     ) -> None:
-        self.target, self.plan, self.work = target, plan, Path(work)
+        self.target, self.work = target, Path(work)
+        self.plan = replace(plan, loss=plan.loss or usual_loss(plan.options.kind))
         self._kind = training_of(plan.options.kind)
         self._save_every, self._bar, self._group = save_every, bar, group or Alone()
         self._lock, self._stopped = threading.Lock(), False
         if self._group.first:
-            values = {**asdict(plan), "target": target.info.revision, "answers": len(rows)}
+            values = {**asdict(self.plan), "target": target.info.revision, "answers": len(rows)}
             claim(self.work / "plan.json", values, "--work")
         torch.manual_seed(plan.seed)
         self.model: Any = self._kind.new_model(target.model, plan.options).to(target.device)

@@ -96,6 +96,15 @@ def test_a_folder_of_another_training_is_refused(tiny_lab: Lab, plan: Plan, tmp_
         Trainer(tiny_lab.target, ROWS, other, tmp_path, bar=False)
 
 
+@pytest.mark.parametrize(("kind", "said"), [("dspark", {"tv", "conf"}), ("dflash", {"ce"}), ("eagle3", {"ce"})])
+def test_a_kind_is_trained_by_the_loss_of_its_paper(tiny_lab: Lab, tmp_path: Path, kind: str, said: set[str]) -> None:
+    shape = Options(kind, 4, block_size=3, rank=8, anchors=4, taps=(0, 1, 2))
+    trainer = Trainer(tiny_lab.target, ROWS, Plan(shape, steps=(1,), batch=4), tmp_path, bar=False)
+    weights = trainer.plan.loss
+    assert weights is not None
+    assert {name for name in ("ce", "tv", "conf") if getattr(weights, name) > 0.5} == said
+
+
 def test_a_step_in_parts_is_the_mean_of_the_parts(tiny_lab: Lab, plan: Plan, tmp_path: Path) -> None:
     """accumulate=2 takes the mean of the losses of two batches, each half as large."""
     parts = Plan(plan.options, steps=(1,), batch=4, accumulate=2, lr=0.01)
