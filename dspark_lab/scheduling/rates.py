@@ -1,0 +1,107 @@
+"""Step rates by name: measured, implied by the paper's Figure 8, or from a roofline; and when one needs a note."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from dspark_lab.errors import LabError
+from dspark_lab.scheduling.roofline import GPUS, MODELS, roofline
+from dspark_lab.scheduling.step_rate import StepRate
+from dspark_lab.trace import ModelInfo
+
+PAPER = {"deepseek-v4-flash": "DeepSeek-V4-Flash", "deepseek-v4-pro": "DeepSeek-V4-Pro"}
+_PAPER_FILE = Path(__file__).with_name("paper_step_rate.json")
+ROOFLINE = "roofline"
+
+RATES = {
+    "deepseek-v4-flash": "modelled: what the paper's Figure 8 implies of DeepSeek-V4-Flash, per GPU",
+    "deepseek-v4-pro": "modelled: what the paper's Figure 8 implies of DeepSeek-V4-Pro, per GPU",
+    "roofline:GPU:MODEL[:CONTEXT]": f"modelled: from data sheets; GPU is one of {', '.join(GPUS)} (8xh100 for eight), "
+    f"MODEL one of {', '.join(MODELS)}, CONTEXT tokens of context (1024)",
+}
+"""What ``step_rate_named`` knows, and what each is. It takes the path of a file too."""
+
+
+def step_rate_named(name: str | Path) -> StepRate:
+    """A step rate from its name in ``RATES``, such as "roofline:h100:qwen3-8b", or from a file of ``dspark-lab profile``.
+
+    It is known up to its own ``most`` tokens: who needs more takes ``extended``, which says so in the title.
+
+    Raises:
+        LabError: there is neither such a name nor such a file, or the file holds no step rate.
+    """
+    text = str(name)
+    if text in PAPER:
+        return paper_step_rate(text)
+    if text.partition(":")[0] == ROOFLINE:
+        return _roofline_named(text)
+    if Path(text).is_file() or Path(text).suffix == ".json":
+        return StepRate.load(text)
+    raise LabError(
+        f"there is no step rate {text!r}: choose one of {', '.join(RATES)}, or name a file that dspark-lab profile wrote."
+    )
+
+
+def paper_step_rate(name: str, tau: float | None = None) -> StepRate:
+    """SPS(B) per GPU as the MTP-1 line of the paper's Figure 8 implies it: T / R = tau SPS(2R). Modelled.
+
+    Args:
+        name: in ``PAPER``. tau: the accepted length of MTP-1 that turns tokens into steps, constant; 1.85 by default,
+            assumed. Only absolute rates hang on it: what a scheduler decides does not.
+
+    Raises:
+        LabError: there is none of that name, or tau is not from 1 to 2.
+    """
+    if name not in PAPER:
+        raise LabError(f"the paper has no step rate of {name!r}: choose one of {', '.join(PAPER)}.")
+    data = json.loads(_PAPER_FILE.read_text(encoding="utf-8"))
+    tau = data["tau"] if tau is None else tau
+    if not 1 <= tau <= 2:
+        raise LabError(f"tau of MTP-1 is {tau}, but one draft token a round gives from 1 to 2.")
+    points = data[PAPER[name]]
+    about = {key: data[key] for key in ("source", "method", "tau_source", "caveats")}
+    return StepRate(
+        tuple(b for b, _ in points),
+        tuple(rate / tau for _, rate in points),
+        "modelled",
+        f"{PAPER[name]} as the paper's Figure 8 implies, per GPU",
+        {"model": PAPER[name], "tau": tau, **about},
+    )
+
+
+def _roofline_named(text: str) -> StepRate:
+    parts = re.fullmatch(rf"{ROOFLINE}:([^:]+):([^:]+)(?::(\d{{1,9}}))?", text)
+    if not parts:
+        raise LabError(
+            f"the step rate {text!r} is not roofline:GPU:MODEL[:CONTEXT], such as roofline:h100:qwen3-8b:2048."
+        )
+    gpu, model, context = parts.groups()
+    return roofline(gpu, model, int(context or 1024))
+
+
+def note_for(rate: StepRate, target: ModelInfo | None = None, device: str | None = None) -> str:
+    """What a person must be told where ``rate`` stands for that ``target`` on that ``device``; "" where it was measured so.
+
+    Args:
+        target: the model that decodes; None where there is none, as in a simulation. device: as ``describe_device`` has it.
+    """
+    if rate.source != "measured":
+        return f"The step rate is modelled, not measured: {rate.title}."
+    about = rate.about
+    was = about.get("target")
+    was = was if isinstance(was, dict) else {}
+    differs = []
+    if target and (was.get("name"), was.get("revision")) != (target.name, target.revision):
+        differs.append(f"of {was.get('name', 'an unknown target')} {was.get('revision', '')}".rstrip())
+    if device and about.get("device") != device:
+        differs.append(f"on {about.get('device', 'an unknown device')}")
+    if not differs:
+        return ""
+    here = " ".join(
+        part
+        for part in (f"{target.name} {target.revision}".rstrip() if target else "", device and f"on {device}")
+        if part
+    )
+    return f"The step rate was measured {' '.join(differs)}, not for {here}: measure one here with dspark-lab profile."
