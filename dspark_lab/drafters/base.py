@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from dspark_lab.scheduling.calibration import Calibration
 from dspark_lab.trace import ModelInfo
 from dspark_lab.tree import Successors
 
@@ -80,3 +81,8 @@ class TreeDrafter(Drafter, Protocol):
     def expand(self, state: Any, anchor: int, gamma: int) -> Successors:
         """The logits after ``anchor`` and each path of fewer than ``gamma`` tokens, as ``propose`` would show them to
         ``choose``. A path is asked for after those that it begins with. The state stays as it is."""
+
+
+def calibration_of(drafter: Drafter | None) -> Calibration | None:
+    """What scales the drafter's confidences; None without a confidence head, and where nobody has fitted it."""
+    return getattr(drafter, "calibration", None)

@@ -17,6 +17,8 @@ from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel, rope_tables
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.packed import PackedCache, PackedLayers
+from dspark_lab.scheduling.calibration import Calibration, stored_calibration
+from dspark_lab.scheduling.confidence import sigmoid
 from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
 from dspark_lab.tree import Successors
@@ -28,7 +30,11 @@ class DSparkDrafter:
     The block's slot k sits at sequence position ``anchor + k`` and predicts the token one further on, the anchor's own
     slot the first draft token; without ``sample_from_anchor`` each mask predicts the token at its own position. The whole
     trained block is always run, so that gamma cuts a draft without changing it.
+
+    ``calibration`` scales the confidences so that their products can be scheduled on, None where nobody has fitted it.
     """
+
+    calibration: Calibration | None = None
 
     def __init__(self, model: DSparkModel, info: ModelInfo) -> None:
         self.model, self.info, self.config = model.eval().requires_grad_(False), info, model.config
@@ -87,7 +93,8 @@ class DSparkDrafter:
         confidence = None
         if self.model.confidence_head is not None and gamma:
             previous = torch.tensor([anchor, *tokens[:-1]], device=hidden.device)
-            confidence = self.model.confidence_logits(hidden, previous).sigmoid().tolist()
+            logits = self.model.confidence_logits(hidden, previous)
+            confidence = sigmoid(logits.tolist()).tolist()  # in float32 a sure one would become 1
         return Draft(
             tokens,
             base,
@@ -150,4 +157,7 @@ def assemble(
     whole, parameters = filled(empty, folder, target, borrowed)
     head = config.markov_head_type if config.markov_rank else ""
     kind = next(kind.name for kind in KINDS.values() if kind.module == "dspark" and kind.head == head)
-    return drafter(whole, replace(info, kind=kind, parameters=parameters, block_size=config.drafted))
+    made = drafter(whole, replace(info, kind=kind, parameters=parameters, block_size=config.drafted))
+    if whole.confidence_head is not None:
+        made.calibration = stored_calibration(folder, made.info, target.info)
+    return made

@@ -18,7 +18,7 @@ from dspark_lab.scheduling.recorded import RecordedRounds
 from dspark_lab.trace import ModelInfo
 
 __all__ = ["BINS", "FILE", "GRID", "ROUNDS_FILE", "Calibration", "CalibrationNote", "Errors", "Fit"]
-__all__ += ["calibrated", "calibration_error", "fit_sts", "survival", "survival_errors"]
+__all__ += ["calibrated", "calibration_error", "fit_sts", "stored_calibration", "survival", "survival_errors"]
 
 Floats = NDArray[np.float64]
 
@@ -210,6 +210,29 @@ class Calibration:
         except LabError as error:
             raise LabError(f"{path}: {error}") from error
         return read
+
+
+def stored_calibration(folder: Path, drafter: ModelInfo, target: ModelInfo) -> Calibration | None:
+    """The calibration beside a drafter's weights in ``folder``; None without one, and, with a ``CalibrationNote``, where it
+    was fitted to other weights or cannot be read."""
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    try:
+        found = Calibration.load(file)
+    except LabError as error:
+        warnings.warn(f"the confidences of {drafter.name} stay as they are: {error}", CalibrationNote, stacklevel=2)
+        return None
+    for what, then, now in (("drafter", found.drafter, drafter), ("target", found.target, target)):
+        if then.revision != now.revision:
+            warnings.warn(
+                f"the confidences of {drafter.name} stay as they are: {file} was fitted to another {what}, revision "
+                f"{then.revision} instead of {now.revision}. {REMEDY}",
+                CalibrationNote,
+                stacklevel=2,
+            )
+            return None
+    return found
 
 
 def fit_sts(recorded: RecordedRounds, grid: ArrayLike = GRID, bins: int = BINS) -> Calibration:
