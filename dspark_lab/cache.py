@@ -11,8 +11,7 @@ from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, DynamicLayer
 
 from dspark_lab.errors import LabError
-
-GROWTH = 256
+from dspark_lab.slots import GROWTH, Ragged, grown
 
 
 class RewindableLayer(DynamicLayer):
@@ -95,3 +94,57 @@ class RewindableCache(Cache):
     def copy(self, length: int) -> RewindableCache:
         with torch.inference_mode():
             return RewindableCache([layer.copy(length) for layer in self.layers])
+
+
+class SlotLayer(DynamicLayer):
+    """Keys and values of many requests, [heads, slots, room, head_dim], of which a forward pass sees those that the
+    batch's requests hold, one request after another."""
+
+    ragged: Ragged
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor, *_: Any) -> None:
+        super().lazy_initialization(key_states, value_states)
+        self.buffers = [s.new_empty((s.shape[1], 0, 0, s.shape[-1])) for s in (key_states, value_states)]
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        ragged, (slots, places) = self.ragged, self.ragged.held()
+        seen = []
+        for i, new in enumerate((key_states, value_states)):
+            stored = self.buffers[i] = grown(self.buffers[i], 1, ragged)
+            stored[:, ragged.slot, ragged.positions] = new[0]
+            seen.append(stored[None, :, slots, places])
+        self.keys, self.values = seen
+        return self.keys, self.values
+
+    def move(self, source: int, to: int, length: int) -> None:
+        for buffer in self.buffers if self.is_initialized else []:
+            buffer[:, to, :length] = buffer[:, source, :length]
+
+
+class ModelSlots(Cache):
+    """The caches of many requests, a slot each, for any transformers model whose layers attend; slot s holds
+    ``lengths[s]`` positions."""
+
+    def __init__(self, layers: list[SlotLayer]) -> None:
+        super().__init__(layers=list(layers))
+        self.lengths: list[int] = []
+
+    @classmethod
+    def for_config(cls, config: PreTrainedConfig) -> ModelSlots:
+        """Without a slot. Raises LabError for a model with recurrent layers."""
+        return cls([SlotLayer() for _ in RewindableCache.for_config(config).layers])
+
+    def expecting(self, ragged: Ragged) -> ModelSlots:
+        """This, made ready for a forward pass over these tokens."""
+        for layer in self.layers:
+            layer.ragged = ragged
+        return self
+
+    @torch.inference_mode()
+    def move(self, source: int, to: int) -> None:
+        """Let slot ``to`` hold what slot ``source`` holds."""
+        self.lengths[to] = self.lengths[source]
+        for layer in self.layers:
+            layer.move(source, to, self.lengths[to])

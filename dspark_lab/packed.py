@@ -6,7 +6,7 @@ attention as one. The results are those of the layers' own ``forward`` up to rou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-GROWTH = 256
+from dspark_lab.slots import GROWTH, PackedSlots, Ragged
 
 
 @dataclass
@@ -94,6 +94,10 @@ class PackedLayers:
         shape = (len(self._weights), 2, self.kv_heads, GROWTH, self.head_dim)
         return PackedCache(torch.zeros(shape, device=self._cos.device, dtype=self._cos.dtype))
 
+    def new_slots(self) -> PackedSlots:
+        shape = (len(self._weights), 0, 0, 2, self.kv_heads, self.head_dim)
+        return PackedSlots(torch.zeros(shape, device=self._cos.device, dtype=self._cos.dtype))
+
     def forward(
         self,
         x: Tensor,
@@ -121,9 +125,8 @@ class PackedLayers:
         groups = self.heads // self.kv_heads
         mask = self._mask(x, start, end, visible).repeat(groups, 1) if causal and n > 1 else None
         at = slice(start, end) if visible is None else visible.sum(1) + (start - 1)
-        tapped = {}
-        for i, w in enumerate(self._weights):
-            normed = self._normalise(x, w.input_norm) if i or attended is None else attended
+
+        def attend(i: int, w: _Weights, normed: Tensor) -> Tensor:
             stored = cache.buffer[i, :, :, :end]
             q = (
                 self._remember(w, normed, stored, start, at)
@@ -132,7 +135,49 @@ class PackedLayers:
                 .reshape(1, self.kv_heads, groups * n, -1)
             )
             out = F.scaled_dot_product_attention(q, stored[:1], stored[1:], attn_mask=mask)
-            out = out.view(self.kv_heads, groups, n, -1).permute(2, 0, 1, 3).reshape(n, -1)
+            return out.view(self.kv_heads, groups, n, -1).permute(2, 0, 1, 3).reshape(n, -1)
+
+        return self._stack(x, attend, taps, attended)
+
+    def forward_slots(
+        self, x: Tensor, cache: PackedSlots, ragged: Ragged, taps: tuple[int, ...] = (), *, causal: bool
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Run the tokens of many requests at once, each behind what its own slot holds; otherwise as ``forward``.
+
+        Args:
+            x: [N, hidden], request after request, as ``ragged`` says. causal: else a request's tokens see one another.
+        """
+        cache.reserve(ragged)
+        width, most, kv = ragged.width, ragged.most, self.kv_heads
+        groups = self.heads // kv
+        mask = ragged.mask(x, causal)
+        mask = mask[:, None].expand(-1, groups if causal else 1, -1, -1).reshape(width, 1, -1, ragged.length)
+        cos, sin = self._cos[ragged.positions, None], self._sin[ragged.positions, None]
+        rows, here = cache.rows(ragged), slice(ragged.first, ragged.first + width)
+
+        def attend(i: int, w: _Weights, normed: Tensor) -> Tensor:
+            q, k, v = self._project(w, normed, cos, sin)
+            cache.write(i, rows, k, v)
+            stored = cache.buffer[i, here, : ragged.length].transpose(1, 3)  # [width, kv heads, 2, length, head_dim]
+            q = ragged.padded(q.reshape(len(q), -1)).view(width, most, kv, groups, -1).permute(0, 2, 3, 1, 4)
+            q = q.reshape(width, kv, groups * most, -1)
+            out = F.scaled_dot_product_attention(q, stored[:, :, 0], stored[:, :, 1], attn_mask=mask)
+            out = out.view(width, kv, groups, most, -1).permute(0, 3, 1, 2, 4).reshape(width * most, -1)
+            return ragged.flat(out)
+
+        return self._stack(x, attend, taps, None)
+
+    def _stack(
+        self,
+        x: Tensor,
+        attend: Callable[[int, _Weights, Tensor], Tensor],
+        taps: tuple[int, ...],
+        attended: Tensor | None,
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """All layers on ``x`` [n, hidden]; ``attend(i, weights, normalised)`` is layer i's attention [n, heads * head_dim]."""
+        tapped = {}
+        for i, w in enumerate(self._weights):
+            out = attend(i, w, self._normalise(x, w.input_norm) if i or attended is None else attended)
             x = torch.addmm(x, out, w.output)
             gate, up = F.linear(self._normalise(x, w.mlp_norm), w.gate_up).chunk(2, dim=-1)
             x = torch.addmm(x, F.silu(gate) * up, w.down)
@@ -148,22 +193,26 @@ class PackedLayers:
         self._remember(weights, attended, cache.buffer[0, :, :, :end], start, slice(start, end))
         cache.length = end
 
-    def rotate_keys(self, keys: Tensor, start: int) -> Tensor:
-        """Rotary embedding of ``keys`` [..., n, head_dim] at the positions from ``start`` on."""
-        end = start + keys.shape[-2]
-        return torch.addcmul(keys * self._cos[start:end], keys.roll(self.head_dim // 2, -1), self._sin[start:end])
+    def rotate(self, keys: Tensor, at: slice | Tensor) -> Tensor:
+        """Rotary embedding of ``keys`` [..., n, head_dim] at the positions ``at``."""
+        return torch.addcmul(keys * self._cos[at], keys.roll(self.head_dim // 2, -1), self._sin[at])
 
     def _remember(self, w: _Weights, attended: Tensor, stored: Tensor, start: int, at: slice | Tensor) -> Tensor:
         """Write keys and values into ``stored`` [2, kv heads, end, head_dim] from ``start`` on, rotated as those of the
         sequence's positions ``at``, and return the queries [n, heads, head_dim]."""
+        q, k, v = self._project(w, attended, self._cos[at, None], self._sin[at, None])
+        stored[0, :, start:] = k.transpose(0, 1)
+        stored[1, :, start:] = v.transpose(0, 1)
+        return q
+
+    def _project(self, w: _Weights, attended: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values [n, heads, head_dim] of ``attended`` [n, width], the first two normalised and rotated;
+        ``cos``, ``sin`` [n, 1, head_dim]."""
         split, last = self.heads, self.heads + self.kv_heads
-        cos, sin = self._cos[at, None], self._sin[at, None]
         qkv = F.linear(attended, w.qkv).view(len(attended), -1, self.head_dim)
         qk = self._normalise(qkv[:, :last], w.qk_scale)
         qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
-        stored[0, :, start:] = qk[:, split:].transpose(0, 1)
-        stored[1, :, start:] = qkv[:, last:].transpose(0, 1)
-        return qk[:, :split]
+        return qk[:, :split], qk[:, split:], qkv[:, last:]
 
     def _normalise(self, x: Tensor, weight: Tensor) -> Tensor:
         """RMSNorm over the last dimension, in fewer and smaller steps than ``F.rms_norm`` takes on a CPU."""
@@ -173,7 +222,7 @@ class PackedLayers:
     @staticmethod
     def _mask(x: Tensor, start: int, end: int, visible: Tensor | None) -> Tensor:
         if visible is not None:
-            return additive_mask(visible, start, x)
+            return additive_mask(F.pad(visible, (start, 0), value=True), x)
         return torch.full((len(x), end), -torch.inf, device=x.device, dtype=x.dtype).triu_(start + 1)
 
     def _pack(self, layer: Any) -> _Weights:
@@ -186,11 +235,10 @@ class PackedLayers:
         )  # fmt: skip
 
 
-def additive_mask(visible: Tensor, length: int, like: Tensor) -> Tensor:
-    """What is added to attention scores [n, length + n] of n tokens behind a cache of ``length``, all of which they see:
-    0 where a token is visible to another [n, n], else minus infinity. Dtype and device are those of ``like``."""
-    hidden = torch.zeros(visible.shape, device=like.device, dtype=like.dtype).masked_fill(~visible, -torch.inf)
-    return F.pad(hidden, (length, 0))
+def additive_mask(visible: Tensor, like: Tensor) -> Tensor:
+    """What is added to attention scores: 0 where ``visible``, else minus infinity, of the shape of ``visible``. Dtype and
+    device are those of ``like``."""
+    return torch.zeros(visible.shape, device=like.device, dtype=like.dtype).masked_fill_(~visible, -torch.inf)
 
 
 @torch.no_grad()

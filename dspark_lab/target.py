@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
-from dspark_lab.cache import RewindableCache
+from dspark_lab.cache import ModelSlots, RewindableCache
 from dspark_lab.errors import LabError
 from dspark_lab.packed import PackedCache, PackedLayers, additive_mask
+from dspark_lab.slots import PackedSlots, Ragged
 from dspark_lab.trace import ModelInfo, Token
 from dspark_lab.tree import visibility
 
@@ -25,6 +26,9 @@ FINAL = -1
 TargetCache = PackedCache | RewindableCache
 """What a target has computed of a sequence; both kinds have ``length``, ``rewind(length)``,
 ``keep(length, others)`` and ``copy(length)``."""
+
+TargetSlots = PackedSlots | ModelSlots
+"""The same of many sequences, a slot each; both kinds have ``lengths`` and ``move(source, to)``."""
 
 
 class Target:
@@ -71,6 +75,9 @@ class Target:
     def new_cache(self) -> TargetCache:
         return self._packed.new_cache() if self._packed else RewindableCache.for_config(self.config)
 
+    def new_slots(self) -> TargetSlots:
+        return self._packed.new_slots() if self._packed else ModelSlots.for_config(self.config)
+
     def tap(self, layers: tuple[int, ...]) -> None:
         """Have ``forward`` keep the raw outputs of these layers (0-based), or FINAL. The last layer is refused: drafters
         that read layers read raw outputs, and transformers hands out the last only normalised."""
@@ -107,32 +114,74 @@ class Target:
             logits [n, V] of each token's successor (only the last token's, [1, V], with ``logits=False``), and the
             tapped layers' outputs side by side [n, taps * hidden], None without taps.
         """
-        ids = torch.tensor([tokens], device=self.device)
+        ids = torch.tensor(tokens, device=self.device)
         visible = None if parents is None else visibility(parents).to(self.device)
         if self._packed and isinstance(cache, PackedCache):
-            return self._packed_forward(self._packed, cache, ids[0], taps, logits, visible)
+            return self._packed_forward(self._packed, cache, ids, taps, logits, visible)
+        tree = {}
+        if visible is not None:
+            length, positions = cache.length, visible.sum(1) + (cache.length - 1)
+            places = torch.cat([torch.arange(length, device=self.device), positions])
+            tree = self._sees(F.pad(visible, (length, 0), value=True), positions, places)
+        return self._run(cache, ids, taps, logits, tree)
+
+    @torch.inference_mode()
+    def forward_slots(
+        self,
+        cache: TargetSlots,
+        slots: Sequence[int],
+        tokens: Sequence[Sequence[int]],
+        taps: tuple[int, ...] = (),
+        *,
+        logits: bool = True,
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Run the tokens of many requests at once, ``tokens[r]`` after what slot ``slots[r]`` of ``cache`` holds, whose
+        length grows by them. The layers compute just these N tokens: nothing is padded.
+
+        Returns:
+            logits [N, V] of each token's successor, request after request, or None with ``logits=False``, and the tapped
+            layers' outputs [N, taps * hidden], None without taps.
+        """
+        counts = list(map(len, tokens))
+        ragged = Ragged(slots, counts, [cache.lengths[s] for s in slots], self.device)
+        ids = torch.tensor([token for request in tokens for token in request], device=self.device)
+        if self._packed and isinstance(cache, PackedSlots):
+            x = F.embedding(ids, self.model.get_input_embeddings().weight)
+            x, tapped = self._packed.forward_slots(x, cache, ragged, taps, causal=True)
+            result = self._packed_head(x, tapped, taps, logits)
+        else:
+            assert isinstance(cache, ModelSlots)
+            (held, places), positions = ragged.held(), ragged.positions
+            visible = (held == ragged.slot[:, None]) & (places <= positions[:, None])
+            result = self._run(cache.expecting(ragged), ids, taps, logits, self._sees(visible, positions, places))
+        for slot, count in zip(slots, counts, strict=True):
+            cache.lengths[slot] += count
+        return result if logits else (None, result[1])
+
+    def _run(
+        self, cache: Any, ids: Tensor, taps: tuple[int, ...], logits: bool, inputs: dict[str, Any]
+    ) -> tuple[Tensor, Tensor | None]:
+        """Run ``ids`` [n] through transformers' own forward."""
         with self._lock, torch.inference_mode():
             keep = 0 if logits or FINAL in taps else 1
-            tree = {} if visible is None else self._tree_inputs(visible, cache.length)
-            out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=keep, **tree)
+            out = self.model(input_ids=ids[None], past_key_values=cache, use_cache=True, logits_to_keep=keep, **inputs)
             tapped = torch.cat([self._tapped[layer][0] for layer in taps], dim=-1) if taps else None
         return out.logits[0] if logits else out.logits[0, -1:], tapped
 
-    def _tree_inputs(self, visible: Tensor, length: int) -> dict[str, Any]:
-        """Mask and positions of a tree [n, n] behind a cache of ``length``, as transformers takes them."""
+    def _sees(self, visible: Tensor, positions: Tensor, places: Tensor) -> dict[str, Any]:
+        """Mask and positions as transformers takes them, of n tokens at ``positions`` [n], to each of which is ``visible``
+        [n, K] what stands at ``places`` [K], and on layers with a sliding window what of that is near enough."""
         kind = self.config._attn_implementation
         if kind not in ("sdpa", "eager"):
             raise LabError(
-                f"the target's attention is {kind!r}, which takes no mask of a tree: load it with sdpa or eager "
-                f"attention, or draft chains (tree=0)."
+                f"the target's attention is {kind!r}, which takes no mask of a tree or of several requests: load it with "
+                f"sdpa or eager attention, or draft chains (tree=0) in a session."
             )
-        positions = visible.sum(1) + (length - 1)
-        mask = additive_mask(visible, length, self.model.get_input_embeddings().weight[:1])
+        mask = additive_mask(visible, self.model.get_input_embeddings().weight)
         masks = {"full_attention": mask[None, None]}
         window = getattr(self.config, "sliding_window", None)
         types = set(getattr(self.config, "layer_types", None) or ["sliding_attention" if window else "full_attention"])
         if window and "sliding_attention" in types:
-            places = torch.cat([torch.arange(length, device=self.device), positions])
             beyond = places <= positions[:, None] - window
             masks["sliding_attention"] = mask.masked_fill(beyond, -torch.inf)[None, None]
         by_type = {name: masks[name] for name in types}
@@ -148,10 +197,16 @@ class Target:
         logits: bool,
         visible: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
-        model: Any = self.model
-        x = F.embedding(ids, model.model.embed_tokens.weight)
+        x = F.embedding(ids, self.model.get_input_embeddings().weight)
         x, tapped = layers.forward(x, cache, taps, causal=True, visible=visible)
         cache.length += len(ids)
+        return self._packed_head(x, tapped, taps, logits)
+
+    def _packed_head(
+        self, x: Tensor, tapped: dict[int, Tensor], taps: tuple[int, ...], logits: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits of the last layer's outputs ``x`` [n, hidden], only the last one's unless ``logits``, and the taps."""
+        model: Any = self.model
         norm = model.model.norm
         x = x if logits or FINAL in taps else x[-1:]
         x = tapped[FINAL] = F.rms_norm(x, x.shape[1:], norm.weight, norm.variance_epsilon)

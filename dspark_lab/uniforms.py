@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dspark_lab.settings import PURPOSES
 
+_local = threading.local()
+
+
+def _bits(seed: int, round_index: int, purpose: str, count: int) -> NDArray[np.uint64]:
+    """64 random bits at ``(seed, round_index, purpose, position)`` for positions 0..count-1: a Philox counter block, so
+    that those at a position are the same whatever ``count`` is."""
+    if not hasattr(_local, "generator"):  # to make one takes far longer than to set one
+        _local.generator = np.random.Philox(0)
+        _local.state = _local.generator.state
+    state = _local.state["state"]
+    state["key"][:] = seed, 0
+    state["counter"][:] = 0, round_index, PURPOSES.index(purpose), 0
+    _local.generator.state = _local.state
+    bits: NDArray[np.uint64] = _local.generator.random_raw(count)
+    return bits
+
+
+def _unit(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """The uniforms in [0, 1) that the bits stand for."""
+    units: NDArray[np.float64] = (bits >> np.uint64(11)) * np.float64(2.0**-53)
+    return units
+
 
 def uniforms(seed: int, round_index: int, purpose: str, count: int) -> list[float]:
-    """The uniforms in [0, 1) at ``(seed, round_index, purpose, position)`` for positions 0..count-1.
+    """The uniforms in [0, 1) at ``(seed, round_index, purpose, position)`` for positions 0..count-1; the number at a position
+    is the same whatever ``count`` is."""
+    return _unit(_bits(seed, round_index, purpose, count)).tolist() if count else []
 
-    A Philox counter block: the number at a position is the same whatever ``count`` is.
-    """
-    generator = np.random.Philox(key=seed, counter=[0, round_index, PURPOSES.index(purpose), 0])
-    return ((generator.random_raw(count) >> np.uint64(11)) * 2.0**-53).tolist() if count else []
+
+def uniforms_each(addresses: Iterable[tuple[int, int]], gamma: int) -> NDArray[np.float64]:
+    """The uniforms of many rounds, one at each ``(seed, round_index)``: [R, 2 * gamma + 1], gamma to draw the draft tokens,
+    gamma to accept them, and the final one."""
+    counts = {"draft": gamma, "accept": gamma, "final": 1}
+    rows = [
+        np.concatenate([_bits(seed, index, purpose, n) for purpose, n in counts.items() if n])
+        for seed, index in addresses
+    ]
+    return _unit(np.stack(rows))
 
 
 class RoundUniforms:

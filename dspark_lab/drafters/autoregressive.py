@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.drafters.dspark_model import DraftConfig, Layer, RMSNorm, rope_tables
 from dspark_lab.errors import LabError
-from dspark_lab.packed import GROWTH, PackedCache, PackedLayers
+from dspark_lab.packed import PackedCache, PackedLayers
+from dspark_lab.slots import GROWTH
 from dspark_lab.trace import ModelInfo
 
 

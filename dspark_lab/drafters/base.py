@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +15,9 @@ from dspark_lab.tree import Successors
 
 Choose = Callable[[int, Tensor], int]
 """``choose(k, logits [V]) -> x_k``: the session draws (or forces) draft token k and keeps the distribution p_d used."""
+
+ChooseEach = Callable[[int, Tensor], Tensor]
+"""The same for R requests at once: ``choose(k, logits [R, V]) -> x_k [R]``."""
 
 
 @dataclass
@@ -33,6 +36,22 @@ class Draft:
     base_logits: Tensor | None = None
     biases: Tensor | None = None
     confidence: list[float] | None = None
+    forward_ms: float = 0.0
+    head_ms: float = 0.0
+
+
+@dataclass
+class Drafts:
+    """Blocks of R requests.
+
+    Attributes:
+        tokens: x_1..x_gamma of each, [R, gamma].
+        confidence: c_1..c_gamma, [R, gamma], None without a confidence head.
+        forward_ms, head_ms: measured time of the draft forward and of the sequential part, in milliseconds.
+    """
+
+    tokens: Tensor
+    confidence: Tensor | None = None
     forward_ms: float = 0.0
     head_ms: float = 0.0
 
@@ -86,3 +105,22 @@ class TreeDrafter(Drafter, Protocol):
 def calibration_of(drafter: Drafter | None) -> Calibration | None:
     """What scales the drafter's confidences; None without a confidence head, and where nobody has fitted it."""
     return getattr(drafter, "calibration", None)
+
+
+@runtime_checkable
+class BatchDrafter(Drafter, Protocol):
+    """A drafter that drafts for many requests in one pass. Their states are held together, a slot each."""
+
+    def new_slots(self) -> Any:
+        """The states of no request yet. ``lengths[s]`` is how many tokens slot s has committed, and setting it lower takes
+        the last ones back; ``move(source, to)`` lets one slot hold what another does."""
+
+    def commit_slots(
+        self, states: Any, slots: Sequence[int], tokens: Sequence[Sequence[int]], taps: Tensor | None
+    ) -> None:
+        """``tokens[r]`` are final for the request in slot ``slots[r]``; ``taps`` [N, taps * hidden], request after request."""
+
+    def propose_slots(
+        self, states: Any, slots: Sequence[int], anchors: Sequence[int], gamma: int, choose: ChooseEach
+    ) -> Drafts:
+        """Draft ``gamma`` tokens after each anchor, calling ``choose`` for all of a position, from left to right."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -13,12 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dspark_lab.checkpoints import filled, matching_config
-from dspark_lab.drafters.base import Choose, Draft
+from dspark_lab.drafters.base import Choose, ChooseEach, Draft, Drafts
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel, rope_tables
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.scheduling.calibration import Calibration, stored_calibration
 from dspark_lab.scheduling.confidence import sigmoid
+from dspark_lab.slots import PackedSlots, Ragged
 from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
 from dspark_lab.tree import Successors
@@ -62,15 +63,21 @@ class DSparkDrafter:
     @torch.inference_mode()
     def commit(self, state: PackedCache, tokens: list[int], taps: Tensor | None) -> None:
         assert taps is not None
-        c, start, end = self.config, state.length, state.length + len(tokens)
+        start, end = state.length, state.length + len(tokens)
         state.reserve(end)
-        h = self.model.hidden_norm(F.linear(taps, self.model.fc.weight))
-        kv = F.linear(h, self._context_kv).view(len(tokens), c.num_hidden_layers, 2, c.num_key_value_heads, c.head_dim)
-        k, v = kv.permute(1, 2, 3, 0, 4).unbind(1)  # [layers, kv heads, n, head_dim] each
-        k = F.rms_norm(k, (c.head_dim,), None, c.rms_norm_eps) * self._k_scale
-        state.buffer[:, 0, :, start:end] = self._layers.rotate_keys(k, start)
+        k, v = self._keys_values(taps, torch.arange(start, end, device=taps.device))
+        state.buffer[:, 0, :, start:end] = k
         state.buffer[:, 1, :, start:end] = v
         state.length = end
+
+    def _keys_values(self, taps: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the context features ``taps`` [n, taps * hidden] at ``positions`` [n]: [layers, kv heads, n, head_dim] each."""
+        c = self.config
+        h = self.model.hidden_norm(F.linear(taps, self.model.fc.weight))
+        kv = F.linear(h, self._context_kv).view(len(taps), c.num_hidden_layers, 2, c.num_key_value_heads, c.head_dim)
+        k, v = kv.permute(1, 2, 3, 0, 4).unbind(1)
+        k = F.rms_norm(k, (c.head_dim,), None, c.rms_norm_eps) * self._k_scale
+        return self._layers.rotate(k, positions), v
 
     @torch.inference_mode()
     def propose(self, state: PackedCache, anchor: int, gamma: int, choose: Choose) -> Draft:
@@ -104,6 +111,48 @@ class DSparkDrafter:
             head_ms=(perf_counter() - drafted) * 1e3,
         )
 
+    def new_slots(self) -> PackedSlots:
+        return self._layers.new_slots()
+
+    @torch.inference_mode()
+    def commit_slots(
+        self, states: PackedSlots, slots: Sequence[int], tokens: Sequence[Sequence[int]], taps: Tensor | None
+    ) -> None:
+        assert taps is not None
+        counts = list(map(len, tokens))
+        ragged = Ragged(slots, counts, [states.lengths[s] for s in slots], taps.device)
+        states.reserve(ragged)
+        k, v = (values.transpose(1, 2) for values in self._keys_values(taps, ragged.positions))
+        states.write(slice(None), states.rows(ragged), k, v)
+        for slot, count in zip(slots, counts, strict=True):
+            states.lengths[slot] += count
+
+    @torch.inference_mode()
+    def propose_slots(
+        self, states: PackedSlots, slots: Sequence[int], anchors: Sequence[int], gamma: int, choose: ChooseEach
+    ) -> Drafts:
+        began = perf_counter()
+        c, previous = self.config, torch.tensor(anchors, device=self.model.fc.weight.device)
+        ids = previous.new_full((len(slots), c.block_size), c.mask_token_id)
+        ids[:, 0] = previous
+        hidden = self._run_slots(states, slots, ids)[:, c.block_size - c.drafted :][:, :gamma]
+        base = self.model.base_logits(hidden)  # U [R, gamma, V]
+        drafted = perf_counter()
+        head, carried = self.model.markov_head, None
+        step = head.stepper_each(hidden) if head is not None else None
+        tokens = previous.new_empty((len(slots), gamma + 1))
+        tokens[:, 0] = previous
+        for k in range(gamma):
+            logits = base[:, k]
+            if step is not None:
+                bias, carried = step(k, tokens[:, k], carried)
+                logits = bias.add_(logits)
+            tokens[:, k + 1] = choose(k + 1, logits)
+        confidence = None
+        if self.model.confidence_head is not None:
+            confidence = self.model.confidence_logits(hidden, tokens[:, :-1]).sigmoid()
+        return Drafts(tokens[:, 1:], confidence, (drafted - began) * 1e3, (perf_counter() - drafted) * 1e3)
+
     @torch.inference_mode()
     def expand(self, state: PackedCache, anchor: int, gamma: int) -> Successors:
         hidden = self._block(state, anchor)
@@ -133,6 +182,13 @@ class DSparkDrafter:
         overwritten by the next commit: they never become context."""
         hidden, _ = self._layers.forward(self.model.embed_tokens(ids), state, causal=False)
         return self.model.norm(hidden)
+
+    def _run_slots(self, states: PackedSlots, slots: Sequence[int], ids: Tensor) -> Tensor:
+        """The same of many requests' blocks ``ids`` [R, block]: [R, block, hidden]."""
+        requests, block = ids.shape
+        ragged = Ragged(slots, [block] * requests, [states.lengths[s] for s in slots], ids.device)
+        hidden, _ = self._layers.forward_slots(self.model.embed_tokens(ids.flatten()), states, ragged, causal=False)
+        return self.model.norm(hidden).view(requests, block, -1)
 
 
 def load(folder: Path, config: Mapping[str, Any], target: Target, info: ModelInfo) -> DSparkDrafter:

@@ -8,7 +8,7 @@ embedding is scaled by sqrt(hidden) and base logits are capped softly; the seque
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +21,8 @@ from dspark_lab.checkpoints import matching_config
 from dspark_lab.drafters.dspark import DSparkDrafter, assemble
 from dspark_lab.drafters.dspark_model import MLP, DSparkConfig, DSparkModel, RMSNorm, rotate
 from dspark_lab.errors import LabError
-from dspark_lab.packed import GROWTH, PackedCache
+from dspark_lab.packed import PackedCache
+from dspark_lab.slots import GROWTH, PackedSlots
 from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
 
@@ -157,20 +158,29 @@ class Gemma4Drafter(DSparkDrafter):
         shape = (c.num_hidden_layers, 2, c.num_key_value_heads, GROWTH, c.head_dim)
         return PackedCache(self.model.fc.weight.new_zeros(shape))
 
-    @torch.inference_mode()
-    def commit(self, state: PackedCache, tokens: list[int], taps: Tensor | None) -> None:
-        assert taps is not None
-        start, end = state.length, state.length + len(tokens)
-        state.reserve(end)
-        positions = torch.arange(start, end, device=taps.device)
-        for layer, keys_values in zip(state.buffer, self.model.context(taps[None], positions[None]), strict=True):
-            layer[:, :, start:end] = torch.cat(keys_values)
-        state.length = end
+    def new_slots(self) -> PackedSlots:
+        c = self.config
+        return PackedSlots(
+            self.model.fc.weight.new_zeros((c.num_hidden_layers, 0, 0, 2, c.num_key_value_heads, c.head_dim))
+        )
+
+    def _keys_values(self, taps: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        pairs = self.model.context(taps[None], positions[None])
+        k, v = (torch.cat(values) for values in zip(*pairs, strict=True))
+        return k, v
 
     def _run(self, state: PackedCache, ids: Tensor) -> Tensor:
         positions = torch.arange(state.length, state.length + len(ids), device=ids.device)
         context = [(layer[:1], layer[1:]) for layer in state.buffer[:, :, :, : state.length]]
         return self.model.block(ids[None], positions[None], context)[0]
+
+    def _run_slots(self, states: PackedSlots, slots: Sequence[int], ids: Tensor) -> Tensor:
+        lengths = torch.tensor([states.lengths[s] for s in slots], device=ids.device)[:, None]
+        positions = lengths + torch.arange(ids.shape[1], device=ids.device)
+        longest = int(lengths.max())
+        context = [(k, v) for layer in states.buffer[:, slots, :longest] for k, v in [layer.transpose(1, 3).unbind(2)]]
+        seen = F.pad(torch.arange(longest, device=ids.device) < lengths, (0, ids.shape[1]), value=True)
+        return self.model.block(ids, positions, context, seen[:, None, None])
 
 
 def load(folder: Path, config: Mapping[str, Any], target: Target, info: ModelInfo) -> DSparkDrafter:

@@ -17,6 +17,9 @@ Step = Callable[[int, int, Tensor | None], tuple[Tensor, Tensor | None]]
 """``step(k, x_{k-1}, state) -> B, state``: logits to add [V] in slot k (from 0) after that token, and the state for the next
 slot. The first slot's state is None; heads that remember nothing keep it so."""
 
+StepEach = Callable[[int, Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
+"""The same for R blocks at once: x_{k-1} [R], B [R, V]."""
+
 
 class MarkovHead(nn.Module):
     """B(x_{k-1}, .) = W1[x_{k-1}] W2: a low-rank table of which token follows which (eq. 5).
@@ -52,6 +55,10 @@ class MarkovHead(nn.Module):
         w1, w2 = self.markov_w1.weight, self.markov_w2.weight
         return lambda k, previous, state: (w2 @ w1[previous], None)
 
+    def stepper_each(self, hidden: Tensor) -> StepEach:
+        """The step from slot to slot of blocks ``hidden`` [R, gamma, hidden]."""
+        return lambda k, previous, state: (self.project(self.embed(previous)), None)
+
 
 class GatedHead(MarkovHead):
     """B = W2(sigmoid(W_g [h_k; W1[x_{k-1}]]) * W1[x_{k-1}]): h_k decides which parts of the embedding count."""
@@ -72,6 +79,16 @@ class GatedHead(MarkovHead):
         def step(k: int, previous: int, state: Tensor | None) -> tuple[Tensor, None]:
             embedded = w1[previous]
             return w2 @ (torch.addmv(slots[k], from_token, embedded).sigmoid_() * embedded), None
+
+        return step
+
+    def stepper_each(self, hidden: Tensor) -> StepEach:
+        from_hidden, from_token = self.gate_proj.weight.split([self.hidden_size, self.rank], 1)
+        slots = F.linear(hidden, from_hidden, self.gate_proj.bias)
+
+        def step(k: int, previous: Tensor, state: Tensor | None) -> tuple[Tensor, None]:
+            embedded = self.embed(previous)
+            return self.project(torch.addmm(slots[:, k], embedded, from_token.t()).sigmoid_() * embedded), None
 
         return step
 
@@ -103,6 +120,19 @@ class RNNHead(MarkovHead):
             state = start if state is None else state
             state, output = self._advance(torch.addmv(slots[k], joint, torch.cat([state, w1[previous]])), state)
             return w2 @ output, state
+
+        return step
+
+    def stepper_each(self, hidden: Tensor) -> StepEach:
+        joint, from_hidden = self.joint_proj.weight.split([2 * self.rank, self.hidden_size], 1)
+        slots = F.linear(hidden, from_hidden, self.joint_proj.bias)
+
+        def step(k: int, previous: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+            embedded = self.embed(previous)
+            state = torch.zeros_like(embedded) if state is None else state
+            inputs = torch.cat([state, embedded], dim=-1)
+            state, output = self._advance(torch.addmm(slots[:, k], inputs, joint.t()), state)
+            return self.project(output), state
 
         return step
 

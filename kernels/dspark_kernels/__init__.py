@@ -4,6 +4,13 @@ Each function is a plain torch reference; a device kernel, where one exists, sta
 Distributions are float64 and sum to 1 along the last dimension; draws are by inverse CDF over token ids.
 """
 
-from dspark_kernels.reference import inverse_cdf, overlap, residual, softmax_filtered
+from dspark_kernels.reference import (
+    inverse_cdf,
+    inverse_cdf_each,
+    overlap,
+    residual,
+    softmax_filtered,
+    softmax_filtered_each,
+)
 
-__all__ = ["inverse_cdf", "overlap", "residual", "softmax_filtered"]
+__all__ = ["inverse_cdf", "inverse_cdf_each", "overlap", "residual", "softmax_filtered", "softmax_filtered_each"]

@@ -31,6 +31,38 @@ def softmax_filtered(logits: Tensor, temperature: float, top_k: int = 0, top_p: 
     return probabilities
 
 
+def softmax_filtered_each(logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
+    """``softmax_filtered`` of every row of ``logits`` [N, V] with its own temperature, top_k and top_p, [N] each.
+
+    The settings are best held on the CPU: which steps are needed at all is read from them.
+    """
+    vocabulary = logits.shape[-1]
+    scaled = logits.to(torch.float64)
+    sampled = temperature > 0
+    if bool((sampled & (temperature != 1)).any()):
+        divisor = torch.where(sampled, temperature, 1.0).to(scaled)[:, None]
+        scaled = (scaled - scaled.amax(-1, keepdim=True)) / divisor
+    cut = (top_k > 0) & (top_k < vocabulary)
+    if bool(cut.any()):
+        kept = torch.where(cut, top_k, vocabulary).to(scaled.device)[:, None]
+        order = scaled.argsort(dim=-1, descending=True, stable=True)
+        dropped = torch.arange(vocabulary, device=scaled.device) >= kept
+        scaled = scaled.masked_fill(torch.zeros_like(dropped).scatter(-1, order, dropped), -torch.inf)
+    probabilities = scaled.softmax(-1)
+    nucleus = top_p < 1
+    if bool(nucleus.any()):
+        order = probabilities.argsort(dim=-1, descending=True, stable=True)
+        ranked = probabilities.gather(-1, order)
+        dropped = ranked.cumsum(-1) - ranked >= torch.where(nucleus, top_p, torch.inf).to(ranked)[:, None]
+        filtered = probabilities.masked_fill(dropped.scatter(-1, order, dropped), 0)
+        filtered = filtered / filtered.sum(-1, keepdim=True)
+        probabilities = torch.where(nucleus.to(filtered.device)[:, None], filtered, probabilities)
+    if not bool(sampled.all()):
+        greedy = torch.nn.functional.one_hot(logits.argmax(-1), vocabulary).to(torch.float64)
+        probabilities = torch.where(sampled.to(greedy.device)[:, None], probabilities, greedy)
+    return probabilities
+
+
 def inverse_cdf(probabilities: Tensor, uniform: float) -> tuple[int, float, float]:
     """The token v whose CDF interval [low, high) holds ``uniform`` in [0, 1), and that interval.
 
@@ -42,6 +74,17 @@ def inverse_cdf(probabilities: Tensor, uniform: float) -> tuple[int, float, floa
         token = int(probabilities.nonzero()[-1])
     low, high = cdf[max(token - 1, 0) : token + 1].tolist() if token else (0.0, float(cdf[0]))
     return token, low, high
+
+
+def inverse_cdf_each(probabilities: Tensor, uniforms: Tensor) -> Tensor:
+    """The token that ``inverse_cdf`` draws from every row of ``probabilities`` [N, V] with its uniform, [N] each."""
+    cdf = probabilities.cumsum(-1)
+    tokens = torch.searchsorted(cdf, uniforms.to(cdf)[:, None] * cdf[:, -1:], right=True)[:, 0]
+    beyond = tokens >= cdf.shape[-1]
+    if bool(beyond.any()):
+        last = cdf.shape[-1] - 1 - (probabilities > 0).flip(-1).int().argmax(-1)
+        tokens = torch.where(beyond, last, tokens)
+    return tokens
 
 
 def residual(p_t: Tensor, p_d: Tensor) -> Tensor:
