@@ -1,0 +1,201 @@
+"""Recorded rounds as a simulation draws them: by domain, with what the scheduler is told and what then happens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dspark_lab.errors import LabError
+from dspark_lab.scheduling.calibration import Calibration
+from dspark_lab.scheduling.confidence import survival
+from dspark_lab.scheduling.recorded import RecordedRounds
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+OUTCOMES = 64
+"""Ways in which a redrawn round may end, all equally likely."""
+BITS = OUTCOMES.bit_length() - 1
+
+
+@dataclass(frozen=True)
+class Drafting:
+    """A drafter as a simulation sees it.
+
+    Attributes:
+        name: what tables call it. rounds: recorded of it.
+        calibration: what the scheduler sees the confidences through; None shows it the raw ones.
+        draft_ms: what a step's drafting takes, whatever the load. draft_share: and as a share of the target's time.
+
+    Raises:
+        LabError: a cost is negative or not finite.
+    """
+
+    name: str
+    rounds: RecordedRounds
+    calibration: Calibration | None = None
+    draft_ms: float = 0.0
+    draft_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        for cost, value in (("draft_ms", self.draft_ms), ("draft_share", self.draft_share)):
+            if not (math.isfinite(value) and value >= 0):
+                raise LabError(f"{cost} of {self.name} is {value}, but must be a finite number, 0 or more.")
+
+    @property
+    def gamma(self) -> int:
+        return self.rounds.gamma
+
+    def cut(self, gamma: int, name: str | None = None) -> Drafting:
+        """As if it drafted ``gamma`` tokens only. The rounds still begin where those of the whole draft did.
+
+        Raises:
+            LabError: it drafts fewer.
+        """
+        return replace(self, name=name or f"{self.name}-{gamma}", rounds=cut(self.rounds, gamma))
+
+
+def cut(rounds: RecordedRounds, gamma: int) -> RecordedRounds:
+    """The first ``gamma`` positions of each round. Raises LabError where there are fewer."""
+    if not 1 <= gamma <= rounds.gamma:
+        raise LabError(
+            f"gamma is {gamma}, but rounds of {rounds.origin.drafter.name} were recorded with {rounds.gamma} draft tokens: "
+            f"choose 1 to {rounds.gamma}."
+        )
+    return replace(
+        rounds,
+        acceptance=rounds.acceptance[:, :gamma],
+        accepted=np.minimum(rounds.accepted, gamma),
+        drafted=np.minimum(rounds.drafted, gamma),
+        ends=rounds.ends & (rounds.drafted <= gamma),
+        confidence=None if rounds.confidence is None else rounds.confidence[:, :gamma],
+    )
+
+
+class Bootstrap:
+    """Tables to draw from.
+
+    The last round of each recorded conversation is left out, for it is the answer's end that cuts it short: a simulated
+    answer ends when its own tokens are out.
+
+    Attributes:
+        size: N, rounds that may be drawn, sorted by domain. bits: each may end in M = 2^bits ways.
+        survival: a [gamma, N] as the scheduler is told; 0 where nothing was drafted; None without confidences.
+        drafted: [N]. accepted: [N * M], of round i at i * M + m. ends: [N], an accepted whole draft is the answer's end; None
+            where that is so of no round.
+        domains: names of those in the mix; share: their part of the requests. first, count: [D], their rounds times M.
+        tokens: of a domain's answers, as recorded, by the domain's number. rounds_each: that such an answer takes, about, [D].
+
+    Args:
+        mix: weights of the domains; evenly what was recorded without.
+        answer_tokens: of every answer, in place of the recorded ones'.
+        redraw: whether an outcome is drawn anew from each token's chance of acceptance, rather than as it came.
+
+    Raises:
+        LabError: a domain of the mix was not recorded, or a weight is negative, or all are 0.
+    """
+
+    def __init__(
+        self, drafting: Drafting, mix: Mapping[str, float] | None = None, answer_tokens: int | None = None,
+        redraw: bool = True,
+    ) -> None:  # fmt: skip
+        if answer_tokens is not None and answer_tokens < 1:
+            raise LabError(f"answer_tokens is {answer_tokens}, but an answer has 1 token at least.")
+        every = drafting.rounds
+        names = every.origin.domains
+        there = [name for number, name in enumerate(names) if (every.domain == number).any()]
+        self.domains, self.share = _shares(mix, there, drafting.name)
+        of_domain = [_without_last(every, every.domain == names.index(name)) for name in self.domains]
+        self.bits = BITS if redraw else 0
+        self.count = np.array(list(map(len, of_domain))) << self.bits
+        self.first = self.count.cumsum() - self.count
+        rounds = every.select(np.concatenate(of_domain))
+        self.size, self.gamma = len(rounds), rounds.gamma
+        there_at = np.arange(self.gamma)[:, None] < rounds.drafted
+        self.survival = None
+        if rounds.confidence is not None:
+            c = rounds.confidence
+            if drafting.calibration is not None:
+                c = drafting.calibration.apply(c, rounds.origin.temperature)
+            self.survival = np.ascontiguousarray(np.where(there_at, survival(c).T, 0.0))
+        self.drafted, self.ends = rounds.drafted, rounds.ends if rounds.ends.any() else None
+        self.accepted = _outcomes(rounds) if redraw else rounds.accepted
+        self.tokens = [
+            np.array([answer_tokens]) if answer_tokens else _answers(every, every.domain == names.index(name))
+            for name in self.domains
+        ]
+        self._answers = np.concatenate(self.tokens)
+        self._answer_count = np.array(list(map(len, self.tokens)))
+        self._answer_first = self._answer_count.cumsum() - self._answer_count
+        self._up_to = self.share.cumsum()[:-1]
+        yields = [1 + self.accepted[f : f + n].mean() for f, n in zip(self.first, self.count, strict=True)]
+        self.rounds_each = np.array([tokens.mean() for tokens in self.tokens]) / yields
+
+    def draw(self, domains: Ints, rng: np.random.Generator) -> Ints:
+        """A round and its outcome for requests in these domains: i * M + m."""
+        return self.first[domains] + (rng.random(domains.shape) * self.count[domains]).astype(np.int64)
+
+    def requests(self, count: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+        """Domain numbers and answers' tokens of ``count`` new requests."""
+        domains = np.searchsorted(self._up_to, rng.random(count), side="right")
+        return domains, self.lengths(domains, rng)
+
+    def lengths(self, domains: Ints, rng: np.random.Generator) -> Ints:
+        """Tokens of answers in these domains."""
+        drawn = (rng.random(len(domains)) * self._answer_count[domains]).astype(np.int64)
+        return self._answers[self._answer_first[domains] + drawn]
+
+    def under_way(self, count: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+        """Domain numbers and tokens left of ``count`` requests as they are met at a random moment: the longer an answer takes,
+        the likelier it is met."""
+        weights = self.share * self.rounds_each
+        domains = rng.choice(len(self.domains), count, p=weights / weights.sum())
+        left = np.empty(count, dtype=np.int64)
+        for number, tokens in enumerate(self.tokens):
+            of = np.flatnonzero(domains == number)
+            whole = rng.choice(tokens, len(of), p=tokens / tokens.sum())
+            left[of] = np.ceil(rng.random(len(of)) * whole).clip(1)
+        return domains, left
+
+
+def _shares(mix: Mapping[str, float] | None, there: list[str], drafter: str) -> tuple[list[str], Floats]:
+    weights = dict.fromkeys(there, 1.0) if mix is None else dict(mix)
+    for name, weight in weights.items():
+        if name not in there:
+            raise LabError(f"no rounds of {drafter} were recorded in {name!r}: choose from {', '.join(there)}.")
+        if not (math.isfinite(weight) and weight >= 0):
+            raise LabError(f"the weight of {name} in the mix is {weight}, but must be a finite number, 0 or more.")
+    weights = {name: weight for name, weight in weights.items() if weight}
+    if not weights:
+        raise LabError("every weight of the mix of domains is 0: give one of them more.")
+    share = np.array(list(weights.values()))
+    return list(weights), share / share.sum()
+
+
+def _without_last(rounds: RecordedRounds, of: NDArray[np.bool_]) -> Ints:
+    """Numbers of the rounds ``of`` a domain that are not their conversation's last; all where none is left."""
+    last = np.append(rounds.conversation[1:] != rounds.conversation[:-1], True)
+    kept = np.flatnonzero(of & ~last)
+    return kept if len(kept) else np.flatnonzero(of)
+
+
+def _answers(rounds: RecordedRounds, of: NDArray[np.bool_]) -> Ints:
+    """Tokens of each recorded answer of a domain."""
+    _, number = np.unique(rounds.conversation[of], return_inverse=True)
+    tokens: Ints = np.bincount(number, rounds.emitted()[of]).astype(np.int64)
+    return tokens[tokens > 0]
+
+
+def _outcomes(rounds: RecordedRounds) -> Ints:
+    """How many are accepted [N * M]: the inverse of P(accepted >= k) = prod_{i<=k} acceptance_i at M evenly spaced chances."""
+    reach = np.cumprod(rounds.acceptance, axis=1)
+    reach[np.arange(rounds.gamma) >= rounds.drafted[:, None]] = 0.0
+    chances = (np.arange(OUTCOMES) + 0.5) / OUTCOMES
+    result = np.zeros((len(rounds), OUTCOMES), dtype=np.int64)
+    for k in range(rounds.gamma):
+        result += chances < reach[:, k : k + 1]
+    return result.ravel()

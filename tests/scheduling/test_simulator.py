@@ -1,0 +1,271 @@
+"""The serving simulator: its decisions are ``schedule``'s, its averages those of its rounds, its clock the step rate's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dspark_lab.errors import LabError
+from dspark_lab.scheduling.arrivals import Arrival, Bursts, Constant, Listed, Poisson, arrivals_named
+from dspark_lab.scheduling.batched import LAG, Decider
+from dspark_lab.scheduling.bootstrap import Bootstrap, Drafting, cut
+from dspark_lab.scheduling.calibration import fit_sts
+from dspark_lab.scheduling.rates import step_rate_named
+from dspark_lab.scheduling.schedule import EarlyBreak, Fixed, policy_named, schedule
+from dspark_lab.scheduling.simulator import Scenario, simulate
+from dspark_lab.scheduling.step_rate import StepRate
+from dspark_lab.scheduling.sweep import Contender, sweep
+from tests.scheduling.rounds import made_rounds
+
+POLICIES = ("early-break", "global", "lagged", "fixed", "fixed:2", "threshold:0.7")
+FLAT = StepRate((1,), (10.0,), title="flat").extended(100_000)
+
+
+class Half:
+    """A policy of somebody's own, that looks at what is two steps old too."""
+
+    name, leaks, capacity_lags = "half", False, True
+
+    def lengths(self, pool):
+        return pool.drafted // (2 if pool.earlier is None else 1)
+
+
+def jagged(most: int, seed: int = 0) -> StepRate:
+    times = 1 + np.cumsum(np.random.default_rng(seed).random(most) * 0.02)
+    times += 0.1 * (np.arange(most) // 8)
+    return StepRate.each(list(1 / times))
+
+
+@given(
+    policy=st.sampled_from([*POLICIES, "half"]),
+    copies=st.integers(1, 3),
+    requests=st.integers(1, 12),
+    gamma=st.integers(1, 5),
+    seed=st.integers(0, 10_000),
+)
+def test_batched_decisions_are_those_of_schedule(policy, copies, requests, gamma, seed):
+    """Step after step, with drafts shorter than gamma, and few recorded rounds, so that ties abound."""
+    rng = np.random.default_rng(seed)
+    made = made_rounds(30, gamma, seed)
+    drafted = rng.integers(0, gamma + 1, 30)
+    made = replace(made, drafted=drafted, accepted=np.minimum(made.accepted, drafted))
+    rounds, rate = Bootstrap(Drafting("made", made)), jagged(requests * (1 + gamma), seed)
+    chosen = Half() if policy == "half" else policy_named(policy)
+    decide, before = Decider(chosen, rounds, rate), []
+    for _ in range(LAG + 3):
+        index = rng.integers(rounds.size, size=(copies, requests))
+        lengths = decide.lengths(index)
+        a = rounds.survival[:, index]  # [gamma, C, R]
+        for c in range(copies):
+            earlier = before[-LAG][:, c].T if len(before) >= LAG else None
+            plan = schedule(a[:, c].T, rate, chosen, drafted=rounds.drafted[index[c]], earlier=earlier)
+            assert lengths[c].tolist() == plan.lengths.tolist()
+        before.append(a)
+
+
+def test_what_is_drawn_has_the_recorded_chances():
+    made = made_rounds(600)
+    rounds = Bootstrap(Drafting("made", made))
+    expected = np.cumprod(made.acceptance, axis=1).sum(1).mean()
+    assert rounds.accepted.mean() == pytest.approx(expected, rel=0.03)  # but for the last round of each conversation
+    assert Bootstrap(Drafting("made", made), redraw=False).accepted.mean() == pytest.approx(
+        made.accepted.mean(), rel=0.05
+    )
+
+
+def test_with_everything_verified_the_clock_and_the_yield_are_known():
+    """tau = 1 + E[accepted]; SPS is 10 whatever the load: throughput is R tau 10."""
+    made = made_rounds(6000)
+    result = simulate(Scenario(Drafting("made", made), FLAT, Constant(20), Fixed(), answer_tokens=10**6, steps=4000))
+    tau = 1 + Bootstrap(Drafting("made", made)).accepted.mean()
+    assert result.tau == pytest.approx(tau, rel=0.01)  # 80,000 rounds: five standard errors
+    assert result.throughput == pytest.approx(20 * 10 * result.tau) and result.speed == pytest.approx(10 * result.tau)
+    assert result.budget == 5 and result.acceptance == pytest.approx(result.tau / 5)
+    assert result.waste == pytest.approx(5 - result.tau)
+    assert result.seconds == pytest.approx(result.steps / 10)
+
+
+def test_drafting_takes_time():
+    made = made_rounds(600)
+    free, dear = (
+        simulate(Scenario(Drafting("m", made, draft_ms=ms, draft_share=share), FLAT, Constant(3), Fixed(), steps=300))
+        for ms, share in ((0, 0), (20, 0.5))
+    )
+    assert free.seconds / free.steps == pytest.approx(0.1) and dear.seconds / dear.steps == pytest.approx(
+        0.1 * 1.5 + 0.02
+    )
+    assert dear.tau == free.tau
+
+
+def test_answers_end_after_their_tokens_and_make_room():
+    """Every answer has 30 tokens; with tau between 2 and 3 each takes some 12 steps."""
+    made = made_rounds(2000)
+    result = simulate(Scenario(Drafting("m", made), FLAT, Constant(8), Fixed(), answer_tokens=30, steps=3000))
+    assert result.answered == pytest.approx(result.tau * 8 * result.steps / 30, rel=0.15)
+    assert result.speed_p95 < result.speed_p50
+
+
+def test_the_same_seed_gives_the_same_result_and_another_one_another():
+    made = Drafting("m", made_rounds(600))
+    first, again, other = (simulate(Scenario(made, FLAT, Poisson(20.0), steps=300, seed=seed)) for seed in (1, 1, 2))
+    assert first == again and first.throughput != other.throughput
+
+
+def test_budget_falls_under_load_and_calibration_counts():
+    """Overconfident confidences make the scheduler verify too much; calibrated, it yields more where load is high."""
+    made = made_rounds(6000, gamma=5, overconfidence=3.0)
+    raw, calibrated = Drafting("raw", made), Drafting("sts", made, fit_sts(made))
+    rate = step_rate_named("deepseek-v4-flash")
+    few, many = (simulate(Scenario(calibrated, rate, Constant(r))) for r in (8, 200))
+    assert few.budget > 1.3 * many.budget and few.speed > many.speed and few.throughput < many.throughput
+    assert simulate(Scenario(raw, rate, Constant(200))).throughput < many.throughput
+
+
+def test_poisson_keeps_up_where_the_server_can():
+    """10 requests a second of 40 tokens each: 400 tokens a second go in, and so they come out."""
+    made = Drafting("m", made_rounds(2000))
+    fast = StepRate((1,), (200.0,)).extended(20_000)
+    result = simulate(Scenario(made, fast, Poisson(10.0), Fixed(), answer_tokens=40, steps=20_000))
+    assert result.throughput == pytest.approx(400, rel=0.15)  # some 1,000 requests: 4.7 standard errors
+    assert result.requests == pytest.approx(result.throughput / result.speed)  # Little's law, in tokens
+    assert result.waiting < 0.01
+
+
+def test_what_does_not_fit_waits():
+    made = Drafting("m", made_rounds(2000))
+    scenario = Scenario(made, FLAT, Bursts(10, 1000.0), Fixed(), answer_tokens=40, steps=30, most_requests=4)
+    result = simulate(scenario)
+    assert result.requests < 4.0 + 1e-9 and result.waiting > 0
+
+
+def test_a_recorded_list_is_served_to_its_end():
+    listed = Listed((Arrival(0.0, "math", 10), Arrival(0.5, "chat", 20), Arrival(60.0, None, None)))
+    result = simulate(Scenario(Drafting("m", made_rounds(2000)), FLAT, listed, Fixed(), answer_tokens=7))
+    assert result.answered == 3
+    assert result.throughput * result.seconds == pytest.approx(10 + 20 + 7)
+    assert result.seconds > 60
+
+
+def test_only_the_mix_is_drawn():
+    made = made_rounds(900)
+    chat = made.domain == 2
+    made = replace(
+        made, acceptance=np.repeat(np.where(chat[:, None], 0.0, 1.0), 4, axis=1), accepted=np.where(chat, 0, 4)
+    )
+    only = simulate(Scenario(Drafting("m", made), FLAT, Constant(5), Fixed(), {"chat": 2.0, "math": 0.0}, steps=100))
+    assert only.tau == 1.0
+    both = Bootstrap(Drafting("m", made), {"chat": 1.0, "code": 1.0}, answer_tokens=10_000)
+    domains, _ = both.under_way(20_000, np.random.default_rng(0))
+    # Chat's answers take 10,000 rounds, code's 2,000: of what is met at a moment, five in six are chat.
+    assert (domains == 0).mean() == pytest.approx(5 / 6, abs=0.015)
+
+
+def test_cut_to_fewer_positions():
+    made = made_rounds(500)
+    short = cut(made, 2)
+    assert short.gamma == 2 and short.accepted.max() <= 2 and (short.emitted() == made.emitted(np.full(500, 2))).all()
+    drafting = Drafting("dspark", made, fit_sts(made)).cut(2)
+    assert drafting.name == "dspark-2" and np.isfinite(Bootstrap(drafting).survival).all()
+    with pytest.raises(LabError, match="gamma is 5"):
+        cut(made, 5)
+
+
+def test_many_requests_at_once():
+    result = simulate(Scenario(Drafting("m", made_rounds(600)), FLAT, Constant(20_000), steps=2))
+    assert result.requests == pytest.approx(20_000) and "carried on" in result.step_rate
+
+
+@pytest.fixture(scope="module")
+def swept():
+    made = Drafting("DSpark-4", made_rounds(3000))
+    contenders = [Contender("MTP-1", made.cut(1), Fixed()), Contender("DSpark", made, EarlyBreak())]
+    return sweep(contenders, step_rate_named("deepseek-v4-flash"), [1, 8, 64, 192], steps=600)
+
+
+def test_a_sweep_has_every_load_of_every_contender(swept):
+    for results in swept.results.values():
+        assert [round(r.requests) for r in results] == [1, 8, 64, 192]
+    for mtp, dspark in zip(*swept.results.values(), strict=True):
+        assert mtp.budget == 2 and dspark.throughput > mtp.throughput
+
+
+def test_the_frontier_is_not_dominated(swept):
+    for name, results in swept.results.items():
+        front = swept.frontier(name)
+        assert all(a.speed > b.speed and a.throughput < b.throughput for a, b in pairwise(front))
+        for r in results:
+            assert r in front or any(f.speed >= r.speed and f.throughput >= r.throughput for f in front)
+
+
+def test_a_strict_promise_is_a_cliff(swept):
+    fastest_mtp = max(r.speed for r in swept.results["MTP-1"])
+    loose, strict = swept.sla([1.0, fastest_mtp * 1.01])["MTP-1"], swept.sla([1.0, fastest_mtp * 1.01])["DSpark"]
+    assert loose[0] is swept.results["MTP-1"][-1] and loose[1] is None and strict[1] is not None
+
+
+def test_threads_change_nothing():
+    made = Drafting("m", made_rounds(600))
+    contenders = [Contender(p, made, policy_named(p)) for p in ("early-break", "lagged")]
+    one, four = (sweep(contenders, FLAT, [1, 2, 5], steps=100, workers=n) for n in (1, 4))
+    assert one == four
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Constant(0), "concurrent requests is 0"),
+        (lambda: Poisson(0.0), "requests per second is 0.0"),
+        (lambda: Poisson(float("nan")), "is nan"),
+        (lambda: Bursts(0, 1.0), "a burst has 0"),
+        (lambda: Bursts(1, float("inf")), "is inf"),
+        (lambda: Listed(()), "list of arrivals is empty"),
+        (lambda: Listed((Arrival(1.0), Arrival(0.5))), "request 2 of the list comes at 0.5"),
+        (lambda: Listed((Arrival(1.0, None, 0),)), "asks for 0 tokens"),
+        (lambda: arrivals_named("poisson:often"), "lack a number"),
+        (lambda: arrivals_named("weekly"), "no arrivals 'weekly'"),
+        (lambda: arrivals_named("gone.json"), "cannot read"),
+        (lambda: Drafting("m", made_rounds(60), draft_ms=-1.0), "draft_ms of m is -1.0"),
+        (lambda: Scenario(Drafting("m", made_rounds(60)), FLAT, steps=0), "steps is 0"),
+        (lambda: Bootstrap(Drafting("m", made_rounds(60)), {"poems": 1.0}), "recorded in 'poems'"),
+        (lambda: Bootstrap(Drafting("m", made_rounds(60)), {"math": -1.0}), "weight of math in the mix is -1.0"),
+        (lambda: Bootstrap(Drafting("m", made_rounds(60)), {"math": 0.0}), "every weight"),
+        (lambda: Bootstrap(Drafting("m", made_rounds(60)), answer_tokens=0), "answer_tokens is 0"),
+        (lambda: sweep([], FLAT, [1]), "has 0 and 1"),
+        (lambda: simulate(Scenario(Drafting("m", replace(made_rounds(60), confidence=None)), FLAT)), "hold none"),
+        (
+            lambda: simulate(Scenario(Drafting("m", made_rounds(60)), FLAT, Listed((Arrival(0.0, "poems"),)))),
+            "asks for the domain 'poems'",
+        ),
+    ],
+)
+def test_bad_input_is_refused(make, said):
+    with pytest.raises(LabError) as error:
+        make()
+    assert said in str(error.value)
+
+
+def test_an_empty_domain_is_refused():
+    made = made_rounds(60)
+    made = made.select(made.domain != 2)
+    with pytest.raises(LabError, match="recorded in 'chat'"):
+        Bootstrap(Drafting("m", made), {"chat": 1.0})
+    assert Bootstrap(Drafting("m", made)).domains == ["math", "code"]
+
+
+def test_a_drafter_without_confidences_is_verified_whole():
+    made = replace(made_rounds(60), confidence=None)
+    assert simulate(Scenario(Drafting("m", made), FLAT, policy=Fixed(), steps=20)).budget == 5
+
+
+def test_a_list_of_arrivals_from_a_file(tmp_path):
+    (tmp_path / "a.json").write_text('[{"time": 0}, {"time": 0.5, "domain": "math", "tokens": 20}]')
+    assert arrivals_named(str(tmp_path / "a.json")) == Listed((Arrival(0.0), Arrival(0.5, "math", 20)))
+    for text, said in (("{}", "no list"), ("[1]", "request 1"), ('[{"time": "soon"}]', "the time is 'soon'")):
+        (tmp_path / "b.json").write_text(text)
+        with pytest.raises(LabError, match=said):
+            Listed.load(tmp_path / "b.json")
