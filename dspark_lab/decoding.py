@@ -10,8 +10,9 @@ from torch import Tensor
 
 from dspark_kernels import inverse_cdf, softmax_filtered
 from dspark_lab.acceptance import Verdict, verify
-from dspark_lab.drafters.base import Draft, Drafter, TreeDrafter
+from dspark_lab.drafters.base import Draft, Drafter, TreeDrafter, background_of, calibration_of
 from dspark_lab.errors import LabError
+from dspark_lab.scheduling.live import Drafting, Scheduled, schedule_round
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.target import Target, TargetCache
 from dspark_lab.trace import Timings
@@ -22,16 +23,19 @@ from dspark_lab.uniforms import RoundUniforms
 @dataclass
 class State:
     """Where a session stands between rounds: all tokens so far, the last of which is the anchor, and the caches of
-    everything before it."""
+    everything before it; by the rounds' numbers, the confidences of their drafts."""
 
     tokens: list[int]
     cache: TargetCache
     drafter_state: object | None
+    confidences: dict[int, list[float]] = field(default_factory=dict)
 
 
 @dataclass
 class Outcome:
     """All that a round computed, as tensors. p_d [gamma, V] and p_t [verify_length + 1, V] are float64.
+
+    ``confidence`` are the draft's raw c_k, changed ones included, and None where the drafter has none.
 
     Of a ``tree`` the draft's tokens are the nodes, ``verify_length`` counts those that were verified, and there are
     neither p_d nor draws. ``path`` are the numbers of the accepted draft tokens, from 0.
@@ -53,6 +57,9 @@ class Outcome:
     emitted: list[int]
     finished: str
     tree: DraftTree | None = None
+    drafting: Drafting = field(default_factory=lambda: Drafting(0))
+    confidence: list[float] | None = None
+    scheduled: Scheduled = field(default_factory=lambda: Scheduled(0))
     timings: Timings = field(default_factory=lambda: Timings(0, 0, 0, 0, 0))
 
 
@@ -125,7 +132,13 @@ def _decode_round(
     else:
         draft = drafter.propose(state.drafter_state, anchor, gamma, choose) if drafter and gamma else Draft([])
         _check(overrides, len(draft.tokens), target.vocab_size)  # a drafter may find fewer than gamma
-    length = _verify_length(overrides, len(draft.tokens))
+    confidence = _confidence(overrides, draft)
+    drafting = drafting_of(drafter, settings)
+    scheduled = Scheduled(len(draft.tokens))
+    if tree is None:
+        earlier = state.confidences.get(index - 2)
+        scheduled = schedule_round(settings, index, len(draft.tokens), confidence, drafting, earlier)
+    length = _verify_length(overrides, len(draft.tokens), scheduled)
     drafted = perf_counter()
     taps = drafter.tap_layers if drafter else ()
     parents = None if tree is None else [ROOT, *(parent + 1 for parent in tree.parents[:length])]
@@ -149,6 +162,8 @@ def _decode_round(
         assert tapped is not None or not taps
         drafter.commit(state.drafter_state, [anchor, *kept], None if tapped is None else tapped[rows])
     state.tokens += emitted
+    if confidence:
+        state.confidences[index] = confidence
     if emitted[-1] in target.stop_tokens:
         finished = "eos"
     else:
@@ -164,7 +179,7 @@ def _decode_round(
     )
     return Outcome(
         index, settings, overrides, uniforms, anchor, context, draft, stacked, draws, length, p_t, verdict, path,
-        emitted, finished, tree, timings,
+        emitted, finished, tree, drafting, confidence, scheduled, timings,
     )  # fmt: skip
 
 
@@ -216,7 +231,7 @@ def round_gamma(target: Target, drafter: Drafter | None, state: State, settings:
 
 def _check(overrides: Overrides, gamma: int, vocab_size: int) -> None:
     addressed = [int(a.partition(":")[2]) for a in overrides.uniforms if not a.startswith("final")]
-    for position in (*overrides.tokens, *addressed):
+    for position in (*overrides.tokens, *overrides.confidence, *addressed):
         if not 1 <= position <= gamma:
             raise LabError(f"there is no draft position {position} in this round: it drafts {gamma} tokens.")
     for token in overrides.tokens.values():
@@ -224,9 +239,26 @@ def _check(overrides: Overrides, gamma: int, vocab_size: int) -> None:
             raise LabError(f"token id {token} is not in the vocabulary of {vocab_size:,}: choose one from the list.")
 
 
-def _verify_length(overrides: Overrides, drafted: int) -> int:
+def _confidence(overrides: Overrides, draft: Draft) -> list[float] | None:
+    """The draft's confidences, those changed by hand put in. Raises LabError where there are none to change."""
+    if draft.confidence is None and overrides.confidence:
+        raise LabError(
+            f"the confidence at position {min(overrides.confidence)} cannot be changed: this drafter has no confidence head."
+        )
+    return draft.confidence and [overrides.confidence.get(k, c) for k, c in enumerate(draft.confidence, 1)]
+
+
+def drafting_of(drafter: Drafter | None, settings: Settings) -> Drafting:
+    """What the scheduler knows of a drafter."""
+    if drafter is None:
+        return Drafting(0)
+    gamma = drafter.block_size if settings.gamma is None else settings.gamma
+    return Drafting(gamma, calibration_of(drafter), background_of(drafter))
+
+
+def _verify_length(overrides: Overrides, drafted: int, scheduled: Scheduled) -> int:
     if overrides.verify_length is None:
-        return drafted
+        return scheduled.length
     if overrides.verify_length > drafted:
         raise LabError(
             f"verify_length is {overrides.verify_length}, but this round drafts {drafted} tokens: choose at most that."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,9 +13,13 @@ from dspark_kernels import overlap, residual, softmax_filtered
 from dspark_lab import trace
 from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
+from dspark_lab.scheduling.reasons import own_ranks, reason
 from dspark_lab.target import Target
-from dspark_lab.trace import Choice, Final, Node, Position, Round, Tree
+from dspark_lab.trace import Choice, Final, Node, Position, Round, Schedule, Tree
 from dspark_lab.tree import ROOT
+
+NEAR = 64
+"""Admissions recorded on each side of where a scheduler stopped."""
 
 HEAD = 8
 """Tokens kept of each distribution, the most probable ones; those that matter to the round are added."""
@@ -37,6 +42,7 @@ def describe(target: Target, outcome: Outcome, text: str) -> Round:
         top_p=s.top_p,
         positions=positions,
         tree=_tree(target, o),
+        schedule=_schedule(o),
         final=final,
         accepted=o.verdict.accepted,
         emitted=tuple(map(target.token, o.emitted)),
@@ -73,9 +79,11 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
         down = [tuple(Choice(c.token, -c.value) for c in row) for row in down]
         bias = o.draft.biases.gather(1, at).flatten().tolist()
     confidence: list[float | None] = [None] * gamma
-    survival = confidence
-    if o.draft.confidence:
-        confidence, survival = [*o.draft.confidence], [*itertools.accumulate(o.draft.confidence, float.__mul__)]
+    calibrated = survival = confidence
+    if o.confidence:
+        used = o.drafting.calibrated(o.confidence, o.settings.temperature).tolist()
+        confidence, survival = [*o.confidence], [*itertools.accumulate(used, float.__mul__)]
+        calibrated = used if o.drafting.calibration else calibrated
     return tuple(
         Position(
             k=i + 1,
@@ -87,6 +95,7 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
             bias=bias[i],
             p_d=p_d[i],
             confidence=confidence[i],
+            calibrated=calibrated[i],
             survival=survival[i],
             verified=i < verified,
             p_t=p_t[i] if i < verified else None,
@@ -102,6 +111,34 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
             residual=residuals[i] if i < verified else (),
         )
         for i, token in enumerate(tokens)
+    )
+
+
+def _schedule(o: Outcome) -> Schedule | None:
+    plan = o.scheduled.plan
+    if plan is None:
+        return None
+    ranks = own_ranks(plan)
+    stop, candidates = int(plan.admitted.sum()), len(plan.pool.request)
+    near = range(max(0, stop - NEAR), min(candidates, stop + NEAR) + 1)
+    far = np.linspace(0, stop, NEAR).astype(int).tolist()
+    at = sorted({*near, *far, *ranks, *(rank - 1 for rank in ranks)})
+    return Schedule(
+        policy=plan.policy.name,
+        leaks=plan.policy.leaks,
+        load=plan.pool.requests - 1,
+        background=o.scheduled.background,
+        step_rate=plan.pool.step_rate.title,
+        source=plan.pool.step_rate.source,
+        length=o.scheduled.length,
+        candidates=candidates,
+        tokens=plan.tokens,
+        expected=plan.expected,
+        theta=plan.theta,
+        ranks=tuple(ranks),
+        admitted=tuple(at),
+        thetas=tuple(plan.pool.theta[at].tolist()),
+        why=reason(plan),
     )
 
 

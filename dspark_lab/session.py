@@ -14,6 +14,7 @@ from dspark_lab.describe import describe
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.errors import LabError
 from dspark_lab.prompts import clean_prompt, encode_prompt
+from dspark_lab.scheduling.live import rate_up_to
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.target import Target
 from dspark_lab.trace import SCHEMA_VERSION, Round, Trace
@@ -132,7 +133,8 @@ class Session:
         child.target, child.drafter, child.prompt = self.target, self.drafter, self.prompt
         child.prompt_tokens, child.settings = self.prompt_tokens, self._round_settings[round_index]
         drafter_state = self.drafter.copy_state(self.state.drafter_state, start - 1) if self.drafter else None
-        child.state = State(self.state.tokens[:start], self.state.cache.copy(start - 1), drafter_state)
+        confidences = {n: c for n, c in self.state.confidences.items() if n < round_index}
+        child.state = State(self.state.tokens[:start], self.state.cache.copy(start - 1), drafter_state, confidences)
         child.rounds, child.finished = self.rounds[:round_index], ""
         child._starts, child._round_settings = self._starts[:round_index], self._round_settings[:round_index]
         child._pending, child._forked_at = overrides or Overrides(), round_index
@@ -157,13 +159,16 @@ class Session:
 
 
 def check_gamma(settings: Settings, drafter: Drafter | None) -> None:
-    """Raises LabError where more is to be drafted than the drafter was trained for, or a tree where it cannot."""
+    """Raises LabError where more is to be drafted than the drafter was trained for, a tree where it cannot, or where there
+    is no such step rate."""
     if drafter and settings.gamma is not None and settings.gamma > drafter.block_size:
         raise LabError(
             f"gamma is {settings.gamma}, but this drafter was trained for blocks of {drafter.block_size}: "
             f"choose 0 to {drafter.block_size}."
         )
     check_tree(settings, drafter)
+    if settings.policy != "fixed" or settings.load:
+        rate_up_to(settings.step_rate, 1)
 
 
 def describe_device(target: Target) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from dspark_lab.errors import LabError
 from dspark_lab.records import from_json, to_json, write_atomically
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ACCEPTED, REJECTED, DISCARDED, CUT = "accepted", "rejected", "discarded", "cut"
 """Verdicts: discarded = verified, but after the first rejection (or an end-of-sequence); cut = never sent to the target."""
@@ -56,7 +56,8 @@ class Position:
         bias: the logit that the sequential head added to x_k, B(x_{k-1}, x_k) of eq. 5; None without such a head.
         p_d: x_k's probability under the distribution it was drawn from.
         confidence: c_k of eq. 7, the drafter's estimate that x_k survives given that x_1..x_{k-1} did.
-        survival: a_k = prod_{i<=k} c_i.
+        calibrated: the same after sequential temperature scaling; None where the drafter was not calibrated.
+        survival: a_k = prod_{i<=k} c_i, of calibrated c_i where there are any.
         verified: x_k was sent to the target.
         p_t: x_k's probability under the target, given x_1..x_{k-1}; None when not verified (so are the next four).
         acceptance: min(1, p_t/p_d), the chance of x_k itself.
@@ -77,6 +78,7 @@ class Position:
     bias: float | None
     p_d: float
     confidence: float | None
+    calibrated: float | None
     survival: float | None
     verified: bool
     p_t: float | None
@@ -146,6 +148,40 @@ class Tree:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """What the scheduler decided before the target's step, over this request and its background (Algorithm 1).
+
+    Attributes:
+        policy: its name; leaks: the text's distribution is not the target's under it.
+        load: background requests. background: where their drafts come from; "" without any.
+        step_rate: what SPS stands for; source: whether it was "measured" or is "modelled".
+        length: draft tokens of this request admitted, unless overridden by hand.
+        candidates: draft tokens of all requests. tokens: B, those the target computes, anchors included.
+        expected: tau, the tokens that the step is expected to yield over all requests. theta: tau * SPS(B), per second.
+        ranks: where x_1, x_2, ... stand in the order of admission, from 1.
+        admitted, thetas: Theta after so many admissions, along the order: around the stop and at this request's own
+            tokens all of them, elsewhere some.
+        why: a sentence.
+    """
+
+    policy: str
+    leaks: bool
+    load: int
+    background: str
+    step_rate: str
+    source: str
+    length: int
+    candidates: int
+    tokens: int
+    expected: float
+    theta: float
+    ranks: tuple[int, ...]
+    admitted: tuple[int, ...]
+    thetas: tuple[float, ...]
+    why: str
+
+
+@dataclass(frozen=True)
 class Timings:
     """Measured wall time of a round's parts, in milliseconds, on the machine named in the trace."""
 
@@ -173,6 +209,7 @@ class Round:
         temperature, top_k, top_p: as used in this round.
         positions: the draft, k = 1..gamma.
         tree: the draft tree, None where a chain was drafted.
+        schedule: the scheduler's decision, None where nothing was scheduled.
         final: the residual or bonus token.
         accepted: number of draft tokens accepted.
         emitted: the round's tokens in order: the accepted ones, then the final token if there is one.
@@ -194,6 +231,7 @@ class Round:
     top_p: float
     positions: tuple[Position, ...]
     tree: Tree | None
+    schedule: Schedule | None
     final: Final
     accepted: int
     emitted: tuple[Token, ...]

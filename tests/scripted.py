@@ -135,15 +135,22 @@ def endless(logits: Logits, context_limit: int = 1000) -> ScriptedTarget:
 
 
 class ScriptedDrafter:
-    """Drafts from ``logits``, or from ``other`` at the block's positions (1-based) in ``off``."""
+    """Drafts from ``logits``, or from ``other`` at the block's positions (1-based) in ``off``. ``confidence`` gives c_k by
+    all tokens before x_k; without it the drafter has none."""
 
     info = ModelInfo("scripted", "dspark", "1" * 12, 0, 8)
     tap_layers: tuple[int, ...] = ()
 
     def __init__(
-        self, logits: Logits, other: Logits | None = None, off: Sequence[int] = (), block_size: int = 8
+        self,
+        logits: Logits,
+        other: Logits | None = None,
+        off: Sequence[int] = (),
+        block_size: int = 8,
+        confidence: Callable[[tuple[int, ...]], float] | None = None,
     ) -> None:
         self.logits, self.other, self.off, self.block_size = logits, other, off, block_size
+        self.confidence = confidence
 
     def new_state(self) -> list[int]:
         return []
@@ -158,8 +165,10 @@ class ScriptedDrafter:
         draft = Draft([])
         for k in range(1, gamma + 1):
             logits = self.other if self.other and k in self.off else self.logits
-            row = logits((*state, anchor, *draft.tokens))
-            draft.tokens.append(choose(k, torch.tensor(row, dtype=torch.float64)))
+            path = (*state, anchor, *draft.tokens)
+            if self.confidence:
+                draft.confidence = [*(draft.confidence or []), self.confidence(path)]
+            draft.tokens.append(choose(k, torch.tensor(logits(path), dtype=torch.float64)))
         return draft
 
     def expand(self, state: list[int], anchor: int, gamma: int) -> Successors:
@@ -244,6 +253,7 @@ def round_outcomes(
     verify_length: int | None = None,
     where: float = 0.5,
     accept: Callable[[Outcome, int, float], Cells] = acceptance_cells,
+    index: int = 0,
 ) -> Iterator[tuple[float, Outcome, State]]:
     """Every outcome of a round with its exact probability and the state it leaves, through the real ``decode_round``.
 
@@ -254,8 +264,8 @@ def round_outcomes(
     def follow(fixed: Mapping[str, float], weight: float) -> Iterator[tuple[float, Outcome, State]]:
         length = len(state.tokens) - 1
         drafted = drafter.copy_state(state.drafter_state, length) if drafter else None
-        after = State(list(state.tokens), state.cache.copy(length), drafted)
-        outcome = decode_round(target, drafter, after, 0, settings, room, Overrides({}, fixed, verify_length))
+        after = State(list(state.tokens), state.cache.copy(length), drafted, dict(state.confidences))
+        outcome = decode_round(target, drafter, after, index, settings, room, Overrides({}, fixed, verify_length))
         address, branches = _undecided(outcome, fixed, where, accept)
         if not address:
             yield weight, outcome, after

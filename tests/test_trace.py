@@ -73,7 +73,7 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (change("schema_version", 1), "schema version 1, but this DSpark Lab reads version 2"),
+        (change("schema_version", 1), "schema version 1, but this DSpark Lab reads version 3"),
         (change("schema_version", "1"), "schema version '1'"),
         (change("schema_version", ...), "no schema_version"),
         (change("prompt", ...), "trace lacks the field 'prompt'"),

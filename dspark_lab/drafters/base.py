@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from dspark_lab.scheduling.background import Background
 from dspark_lab.scheduling.calibration import Calibration
 from dspark_lab.trace import ModelInfo
 from dspark_lab.tree import Successors
@@ -46,12 +49,12 @@ class Drafts:
 
     Attributes:
         tokens: x_1..x_gamma of each, [R, gamma].
-        confidence: c_1..c_gamma, [R, gamma], None without a confidence head.
+        confidence: c_1..c_gamma, [R, gamma] in float64, None without a confidence head.
         forward_ms, head_ms: measured time of the draft forward and of the sequential part, in milliseconds.
     """
 
     tokens: Tensor
-    confidence: Tensor | None = None
+    confidence: NDArray[np.float64] | None = None
     forward_ms: float = 0.0
     head_ms: float = 0.0
 
@@ -124,3 +127,8 @@ class BatchDrafter(Drafter, Protocol):
         self, states: Any, slots: Sequence[int], anchors: Sequence[int], gamma: int, choose: ChooseEach
     ) -> Drafts:
         """Draft ``gamma`` tokens after each anchor, calling ``choose`` for all of a position, from left to right."""
+
+
+def background_of(drafter: Drafter | None) -> Background | None:
+    """Recorded rounds of the drafter, as what other requests may have drafted; None where none lie beside its weights."""
+    return getattr(drafter, "background", None)

@@ -17,6 +17,7 @@ from dspark_lab.drafters.base import Choose, ChooseEach, Draft, Drafts
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel, rope_tables
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.packed import PackedCache, PackedLayers
+from dspark_lab.scheduling.background import Background
 from dspark_lab.scheduling.calibration import Calibration, stored_calibration
 from dspark_lab.scheduling.confidence import sigmoid
 from dspark_lab.slots import PackedSlots, Ragged
@@ -33,9 +34,11 @@ class DSparkDrafter:
     trained block is always run, so that gamma cuts a draft without changing it.
 
     ``calibration`` scales the confidences so that their products can be scheduled on, None where nobody has fitted it.
+    ``background`` are rounds recorded of it, for a simulated load; None where none lie beside its weights.
     """
 
     calibration: Calibration | None = None
+    background: Background | None = None
 
     def __init__(self, model: DSparkModel, info: ModelInfo) -> None:
         self.model, self.info, self.config = model.eval().requires_grad_(False), info, model.config
@@ -150,7 +153,7 @@ class DSparkDrafter:
             tokens[:, k + 1] = choose(k + 1, logits)
         confidence = None
         if self.model.confidence_head is not None:
-            confidence = self.model.confidence_logits(hidden, tokens[:, :-1]).sigmoid()
+            confidence = sigmoid(self.model.confidence_logits(hidden, tokens[:, :-1]).numpy(force=True))
         return Drafts(tokens[:, 1:], confidence, (drafted - began) * 1e3, (perf_counter() - drafted) * 1e3)
 
     @torch.inference_mode()
@@ -216,4 +219,5 @@ def assemble(
     made = drafter(whole, replace(info, kind=kind, parameters=parameters, block_size=config.drafted))
     if whole.confidence_head is not None:
         made.calibration = stored_calibration(folder, made.info, target.info)
+        made.background = Background.stored(folder, made.info, made.calibration)
     return made

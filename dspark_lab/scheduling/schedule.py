@@ -170,12 +170,30 @@ POLICIES = {
 """What ``policy_named`` knows, and what each does."""
 
 
+_ADDED: dict[str, Policy] = {}
+
+
+def add_policy(policy: Policy) -> None:
+    """Make a policy of one's own known by its name, so that ``Settings(policy=...)`` finds it for as long as this process
+    lives. One added before under that name is replaced.
+
+    Raises:
+        LabError: the name is empty or one of ``POLICIES``.
+    """
+    name = policy.name
+    if not name.strip() or name.partition(":")[0] in POLICIES:
+        raise LabError(f"a policy cannot be called {name!r}: choose a name other than {', '.join(POLICIES)}.")
+    _ADDED[name] = policy
+
+
 def policy_named(name: str) -> Policy:
-    """A policy from its name, such as "early-break", "fixed:4" or "threshold:0.7".
+    """A policy from its name, such as "early-break", "fixed:4" or "threshold:0.7", or that of one added.
 
     Raises:
         LabError: there is none of that name, or its number is wrong.
     """
+    if name in _ADDED:
+        return _ADDED[name]
     kind, colon, number = name.partition(":")
     if kind in ("early-break", "lagged", "global") and not colon:
         whole: dict[str, Policy] = {p.name: p for p in (ALGORITHM_1, Lagged(), GlobalBest())}
@@ -187,7 +205,9 @@ def policy_named(name: str) -> Policy:
             return Threshold(float(number)) if colon else Threshold()
     except ValueError as error:
         raise LabError(f"the policy {name!r} ends in no number: write fixed:4 or threshold:0.7.") from error
-    raise LabError(f"there is no policy {name!r}: choose one of {', '.join(POLICIES)} (fixed:4, threshold:0.7).")
+    raise LabError(
+        f"there is no policy {name!r}: choose one of {', '.join([*POLICIES, *_ADDED])} (fixed:4, threshold:0.7)."
+    )
 
 
 @dataclass(frozen=True)

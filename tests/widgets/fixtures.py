@@ -162,6 +162,7 @@ def play_round(toy: Toy, settings: Settings, number: int, anchor: Token, place: 
                 bias=bias[x] if toy.head else None,
                 p_d=p_d[x],
                 confidence=confidence if toy.confidence else None,
+                calibrated=None,
                 survival=survival if toy.confidence else None,
                 verified=seen,
                 p_t=p_t[x] if seen else None,
@@ -198,6 +199,7 @@ def play_round(toy: Toy, settings: Settings, number: int, anchor: Token, place: 
         top_p=settings.top_p,
         positions=tuple(positions),
         tree=None,
+        schedule=None,
         final=final,
         accepted=accepted,
         emitted=tuple(emitted),
@@ -215,8 +217,9 @@ def _overrides_json(o: Overrides) -> dict[str, Any]:
     if not o:
         return {}
     tokens = {str(k): v for k, v in o.tokens.items()}
-    uniforms, settings = dict(o.uniforms), dict(o.settings)
-    return {"tokens": tokens, "uniforms": uniforms, "verify_length": o.verify_length, "settings": settings}
+    uniforms, settings, confidence = dict(o.uniforms), dict(o.settings), {str(k): c for k, c in o.confidence.items()}
+    made = {"tokens": tokens, "uniforms": uniforms, "verify_length": o.verify_length, "settings": settings}
+    return {**made, "confidence": confidence}
 
 
 class FakeSession:

@@ -15,8 +15,8 @@ from dspark_widgets import contract
 
 TARGET = Path(__file__).resolve().parent.parent / "js" / "src" / "contract.d.ts"
 PARTS = (
-    *(trace.Token, trace.Choice, trace.Position, trace.Node, trace.Tree, trace.Final, trace.Timings, trace.Round),
-    *(trace.ModelInfo, trace.Trace),
+    *(trace.Token, trace.Choice, trace.Position, trace.Node, trace.Tree, trace.Schedule, trace.Final),
+    *(trace.Timings, trace.Round, trace.ModelInfo, trace.Trace),
     *(settings.Settings, settings.Overrides, contract.Cursor, contract.Preferences, contract.Branch, contract.Status),
     *(contract.Controls, contract.Example, contract.Speed, contract.Speeds, contract.AppInfo, contract.ViewState),
     *(contract.ForkRequest, contract.DeleteRequest, contract.GenerateRequest, contract.ExampleRequest),

@@ -23,6 +23,7 @@ export interface Position {
   bias: number | null;
   p_d: number;
   confidence: number | null;
+  calibrated: number | null;
   survival: number | null;
   verified: boolean;
   p_t: number | null;
@@ -53,6 +54,25 @@ export interface Tree {
   nodes: Node[];
   verify_length: number;
   u_accept: number[];
+}
+
+/** What the scheduler decided before the target's step, over this request and its background (Algorithm 1). */
+export interface Schedule {
+  policy: string;
+  leaks: boolean;
+  load: number;
+  background: string;
+  step_rate: string;
+  source: string;
+  length: number;
+  candidates: number;
+  tokens: number;
+  expected: number;
+  theta: number;
+  ranks: number[];
+  admitted: number[];
+  thetas: number[];
+  why: string;
 }
 
 /** The token that ends a round: the next round's anchor. */
@@ -86,6 +106,7 @@ export interface Round {
   top_p: number;
   positions: Position[];
   tree: Tree | null;
+  schedule: Schedule | null;
   final: Final;
   accepted: number;
   emitted: Token[];
@@ -129,6 +150,9 @@ export interface Settings {
   seed: number;
   max_new_tokens: number;
   tree: number;
+  policy: string;
+  load: number;
+  step_rate: string;
 }
 
 /** What a person changed by hand in one round; everything else stays as the uniforms decide. */
@@ -137,6 +161,7 @@ export interface Overrides {
   uniforms: { [key: string]: number };
   verify_length: number | null;
   settings: { [key: string]: any };
+  confidence: { [key: string]: number };
 }
 
 /** The reader's place: branch, round and phase; ``k`` and ``sub`` refine phases that go position by position. */
