@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import platform
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +15,7 @@ from dspark_kernels import overlap, residual, softmax_filtered
 from dspark_lab import trace
 from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
+from dspark_lab.scheduling.rates import note_for
 from dspark_lab.scheduling.reasons import own_ranks, reason
 from dspark_lab.target import Target
 from dspark_lab.trace import Choice, Final, Node, Position, Round, Schedule, Tree
@@ -42,7 +45,7 @@ def describe(target: Target, outcome: Outcome, text: str) -> Round:
         top_p=s.top_p,
         positions=positions,
         tree=_tree(target, o),
-        schedule=_schedule(o),
+        schedule=_schedule(target, o),
         final=final,
         accepted=o.verdict.accepted,
         emitted=tuple(map(target.token, o.emitted)),
@@ -114,11 +117,11 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
     )
 
 
-def _schedule(o: Outcome) -> Schedule | None:
+def _schedule(target: Target, o: Outcome) -> Schedule | None:
     plan = o.scheduled.plan
     if plan is None:
         return None
-    ranks = own_ranks(plan)
+    ranks, rate = own_ranks(plan), plan.pool.step_rate
     stop, candidates = int(plan.admitted.sum()), len(plan.pool.request)
     near = range(max(0, stop - NEAR), min(candidates, stop + NEAR) + 1)
     far = np.linspace(0, stop, NEAR).astype(int).tolist()
@@ -128,8 +131,9 @@ def _schedule(o: Outcome) -> Schedule | None:
         leaks=plan.policy.leaks,
         load=plan.pool.requests - 1,
         background=o.scheduled.background,
-        step_rate=plan.pool.step_rate.title,
-        source=plan.pool.step_rate.source,
+        step_rate=rate.title,
+        source=rate.source,
+        note=note_for(rate, target.info, describe_device(target)) if rate.source == "measured" else "",
         length=o.scheduled.length,
         candidates=candidates,
         tokens=plan.tokens,
@@ -206,3 +210,10 @@ def _heads(
         row |= {t: float(values[i, t]) for t in wanted[i] if t not in row}
         rows.append(tuple(Choice(target.token(t), x) for t, x in row.items()))
     return rows
+
+
+def describe_device(target: Target) -> str:
+    """Where the measured times of a trace were measured."""
+    if target.device.type == "cuda":
+        return torch.cuda.get_device_name(target.device)
+    return f"CPU ({platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads)"

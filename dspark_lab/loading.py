@@ -11,11 +11,12 @@ import torch
 
 from dspark_lab.causal_lm import read_model, read_tokenizer
 from dspark_lab.checkpoints import POCKET, match_tokenizer, read_config, resolve, revision, weight_files
+from dspark_lab.describe import describe_device
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.drafters.registry import KINDS, implementation_for
 from dspark_lab.errors import LabError
 from dspark_lab.prompts import encode_prompt
-from dspark_lab.session import Session, describe_device
+from dspark_lab.session import Session
 from dspark_lab.settings import Settings
 from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo, Round

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-import torch
-
 from dspark_lab.decoding import Outcome, State, check_tree, decode_round, prefill, rewind
-from dspark_lab.describe import describe
+from dspark_lab.describe import describe, describe_device
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.errors import LabError
 from dspark_lab.prompts import clean_prompt, encode_prompt
@@ -169,10 +165,3 @@ def check_gamma(settings: Settings, drafter: Drafter | None) -> None:
     check_tree(settings, drafter)
     if settings.policy != "fixed" or settings.load:
         rate_up_to(settings.step_rate, 1)
-
-
-def describe_device(target: Target) -> str:
-    """Where the measured times of a trace were measured."""
-    if target.device.type == "cuda":
-        return torch.cuda.get_device_name(target.device)
-    return f"CPU ({platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads)"

@@ -18,9 +18,9 @@ from rich.console import Console
 from tqdm import tqdm
 
 from dspark_lab.checkpoints import POCKET
+from dspark_lab.describe import describe_device
 from dspark_lab.loading import load_target
 from dspark_lab.records import write_atomically
-from dspark_lab.session import describe_device
 from dspark_lab.target import Target
 from dspark_lab.training.batches import Batch, CorpusBatches
 from dspark_lab.training.drafter import Objective, new_model, sample_anchors

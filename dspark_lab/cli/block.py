@@ -14,7 +14,7 @@ from rich.tree import Tree as RichTree
 
 from dspark_lab import trace
 from dspark_lab.cli.text import apart, common_prefix, count, line, probability, quoted, signed, token
-from dspark_lab.trace import Position, Round, Tree
+from dspark_lab.trace import Position, Round, Schedule, Tree
 
 MARKS = {
     trace.ACCEPTED: "✓",
@@ -51,7 +51,9 @@ def show(round_: Round, console: Console, before: str = "") -> None:
     parts += [Padding(table, (1, 0, 0, 0)) for table in _tables(round_, console.width)]
     if round_.tree:
         parts.append(Padding(_tree(round_, round_.tree), (1, 0, 0, 0)))
-    parts.append(Padding(Text(" ".join(causes(round_))), (1, 0, 0, 0)))
+    if round_.schedule:
+        parts.append(Padding(Text(scheduled(round_.schedule), FAINT), (1, 0, 0, 0)))
+    parts.append(Padding(Text(" ".join(causes(round_))), (0 if round_.schedule else 1, 0, 0, 0)))
     console.print(Group(*parts), Text())
 
 
@@ -91,6 +93,20 @@ def causes(round_: Round) -> Iterator[str]:
     else:
         every = "all " if round_.accepted > 1 else ""
         yield f"{every}{round_.accepted} accepted: ".capitalize() + f"the bonus {quoted(drawn.text)} is drawn from p_t."
+
+
+def scheduled(s: Schedule) -> str:
+    """The policy and its load, what the step comes to, and why the cut is where it is."""
+    leaks = " (leaks)" if s.leaks else ""
+    load = f" at a load of {s.load:,}" if s.load else ""
+    step = f"B = {count(s.tokens, 'token')}, Theta {s.theta:,.0f} tokens/s ({s.source})"
+    return f"{MARKS[trace.CUT]} {s.policy}{leaks}{load}: {step}. {s.why}"
+
+
+def grounds(s: Schedule) -> str:
+    """What a schedule rests on."""
+    load = f" Load: {s.background}." if s.background else ""
+    return f"Step rate: {s.step_rate} ({s.source}).{f' {s.note}' if s.note else ''}{load}"
 
 
 def rejection(p: Position) -> str:
@@ -177,6 +193,7 @@ def _rows(round_: Round) -> Iterator[tuple[str, str, dict[int, Text]]]:
         ("+ bias B", "", lambda p: _maybe(p.bias, signed)),
         ("draft p_d", DRAFT, lambda p: probability(p.p_d)),
         ("conf c_k", "", lambda p: _maybe(p.confidence, probability)),
+        ("calibrated", "", lambda p: _maybe(p.calibrated, probability)),
         ("survival a_k", "", lambda p: _maybe(p.survival, probability)),
         ("target p_t", TARGET, lambda p: _maybe(p.p_t, probability)),
         ("u", "", lambda p: _maybe(None if p.verdict == trace.DISCARDED else p.u_accept, probability)),

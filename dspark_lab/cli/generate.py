@@ -58,6 +58,9 @@ def generate(
     top_p: options.TopP = DEFAULTS.top_p,
     gamma: options.Gamma = DEFAULTS.gamma,
     tree: options.TreeSize = DEFAULTS.tree,
+    policy: options.Policy = DEFAULTS.policy,
+    load: options.Load = DEFAULTS.load,
+    step_rate: options.StepRate = DEFAULTS.step_rate,
     seed: options.Seed = DEFAULTS.seed,
     max_new_tokens: options.MaxNewTokens = DEFAULTS.max_new_tokens,
     target: options.TargetModel = None,
@@ -68,7 +71,7 @@ def generate(
     json: options.JsonFile = None,
 ) -> None:
     """Stream the answer to stdout, and its measured speed to stderr."""
-    settings = Settings(temperature, top_k, top_p, gamma, seed, max_new_tokens, tree)
+    settings = Settings(temperature, top_k, top_p, gamma, seed, max_new_tokens, tree, policy, load, step_rate)
     if compare and no_drafter:
         raise LabError("--compare sets a drafter beside none, but --no-drafter leaves none: drop one of the two.")
     if compare and gamma == 0:

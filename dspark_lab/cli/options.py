@@ -14,6 +14,7 @@ import typer
 from dspark_lab.cli.streams import outlive_readers
 from dspark_lab.errors import LabError
 from dspark_lab.records import check_writable, write_atomically
+from dspark_lab.scheduling.schedule import POLICIES
 from dspark_lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ DEFAULTS = Settings()
 LONGEST_INPUT = 4 * 2**20
 EXAMPLE = '"Tom has 12 apples. He buys 7 more. How many apples does Tom have now?"'
 
-_SAMPLING, _MODELS, _FILES = "Sampling", "Models", "Files"
+_SAMPLING, _SCHEDULING, _MODELS, _FILES = "Sampling", "Scheduling", "Models", "Files"
 
 
 def whole(text: str | int) -> int:
@@ -94,6 +95,14 @@ TreeSize = Annotated[
 ]
 Seed = Annotated[int, whole_option("The same seed gives the same run.", panel=_SAMPLING)]
 MaxNewTokens = Annotated[int, whole_option("Stop after this many tokens.", panel=_SAMPLING)]
+Policy = Annotated[
+    str,
+    name_option(f"How much of a draft is verified: {', '.join(POLICIES)} (fixed:4, threshold:0.7).", True, _SCHEDULING),
+]
+Load = Annotated[int, whole_option("Simulated background requests that share the target's steps.", panel=_SCHEDULING)]
+StepRate = Annotated[
+    str, name_option("What a step costs by its tokens: a name, or a file of dspark-lab profile.", True, _SCHEDULING)
+]
 TargetModel = Annotated[str | None, name_option("A folder or hub id.", "the pocket pair", _MODELS)]
 DrafterModel = Annotated[str | None, name_option("A DSpark or DFlash checkpoint for the target.", panel=_MODELS)]
 NoDrafter = Annotated[bool, typer.Option("--no-drafter", help="Decode one token a round.", rich_help_panel=_MODELS)]

@@ -24,6 +24,9 @@ def step(
     top_p: options.TopP = DEFAULTS.top_p,
     gamma: options.Gamma = DEFAULTS.gamma,
     tree: options.TreeSize = DEFAULTS.tree,
+    policy: options.Policy = DEFAULTS.policy,
+    load: options.Load = DEFAULTS.load,
+    step_rate: options.StepRate = DEFAULTS.step_rate,
     seed: options.Seed = DEFAULTS.seed,
     max_new_tokens: options.MaxNewTokens = DEFAULTS.max_new_tokens,
     target: options.TargetModel = None,
@@ -34,7 +37,7 @@ def step(
     json: options.JsonFile = None,
 ) -> None:
     """Show each round: the draft, its confidence, the target's view, the draws and the verdict."""
-    settings = Settings(temperature, top_k, top_p, gamma, seed, max_new_tokens, tree)
+    settings = Settings(temperature, top_k, top_p, gamma, seed, max_new_tokens, tree, policy, load, step_rate)
     if rounds is not None and rounds < 1:
         raise LabError(f"--rounds is {rounds}, but must be at least 1: leave it out to go on to the end.")
     options.check_outputs(trace=trace, json=json)
@@ -45,6 +48,8 @@ def step(
         before = session.text
         block.show(session.step(), console, before)
     record = session.trace()
+    if plans := [r.schedule for r in record.rounds if r.schedule]:
+        console.print(block.grounds(plans[-1]), style="bright_black", highlight=False)
     console.print(
         f"tau {record.tau:.2f}: {count(len(record.tokens), 'token')} in {count(len(record.rounds), 'round')}",
         style="bold",

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dspark_lab.cli import block
-from dspark_lab.trace import Final, Node, Position, Round, Token, Tree
+from dspark_lab.trace import Final, Node, Position, Round, Schedule, Token, Tree
 
 EMPTY: tuple[()] = ()
 
@@ -18,7 +18,7 @@ EMPTY: tuple[()] = ()
 def position(k: int, text: str, verdict: str, p_d: float, p_t: float | None, u: float | None) -> Position:
     ratio = None if p_t is None else min(1.0, p_t / p_d)
     return Position(
-        k, Token(k, text), False, 0.5, (0.0, 1.0), p_d, 0.25, p_d, 0.9, 0.9**k, p_t is not None, p_t, ratio, ratio, u,
+        k, Token(k, text), False, 0.5, (0.0, 1.0), p_d, 0.25, p_d, 0.9, 0.85, 0.85**k, p_t is not None, p_t, ratio, ratio, u,
         verdict, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY,
     )  # fmt: skip
 
@@ -30,7 +30,7 @@ def a_round(*positions: Position, kind: str = "residual", token: str | None = " 
     verified = sum(p.verified for p in positions)
     emitted = tuple(p.token for p in positions[:accepted]) + ((drawn,) if drawn else ())
     return Round(
-        0, Token(1, " gives"), 10, len(positions), verified, 1.0, 0, 1.0, positions, None,
+        0, Token(1, " gives"), 10, len(positions), verified, 1.0, 0, 1.0, positions, None, None,
         Final(kind, accepted + 1, drawn, u, cdf, EMPTY), accepted, emitted, "", 10, 11 + verified, 11 + accepted,
         text, {}, None,
     )  # fmt: skip
@@ -161,3 +161,17 @@ def test_a_tree_shows_its_branches_and_why_the_walk_ended() -> None:
 def test_a_trees_other_endings_are_told() -> None:
     assert "1 accepted, down to a leaf: the bonus ' 8'" in shown(a_tree_round("bonus"), width=120)
     assert "' =' is accepted and ends the sequence" in shown(a_tree_round("none", ends=True), width=120)
+
+
+def test_a_schedule_says_what_it_weighed_and_why_it_stopped() -> None:
+    why = "Admitting x_4 would lower Theta from 212 to 205."
+    plan = Schedule(
+        "global", True, 64, "made up", "a GPU", "modelled", "", 3, 260, 250, 300.0, 36250.4, (1, 2, 3, 190), (0,), (1.0,), why
+    )  # fmt: skip
+    text = " ".join(shown(replace(MIXED, schedule=plan)).split())
+    assert f"✂ global (leaks) at a load of 64: B = 250 tokens, Theta 36,250 tokens/s (modelled). {why}" in text
+    assert block.grounds(plan) == "Step rate: a GPU (modelled). Load: made up."
+    assert "calibrated" in text
+    alone = replace(plan, load=0, background="", leaks=False, source="measured", note="Measured elsewhere.")
+    assert block.scheduled(alone).startswith("✂ global: B = 250 tokens")
+    assert block.grounds(alone) == "Step rate: a GPU (measured). Measured elsewhere."

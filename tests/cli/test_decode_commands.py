@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dspark_lab import Settings, Trace
+from dspark_lab import LabError, Settings, Trace
 from dspark_lab.cli.generate import _stream, measure
 from dspark_lab.cli.text import flow
 from dspark_lab.loading import Lab
@@ -135,3 +136,29 @@ def test_a_tree_is_drafted_printed_and_recorded(cli: Any, pair: list[str], tiny_
     assert result.stdout.count("tree of 6 nodes") == sum(len(r.tree.nodes) == 6 for r in session.rounds if r.tree)
     text = cli("generate", PROMPT, *pair, *SHORT, "--tree", "6").stdout
     assert text == flow(session.text) + "\n"
+
+
+def test_a_policy_and_a_load_are_scheduled_printed_and_recorded(cli: Any, pair: list[str], tiny_lab: Lab) -> None:
+    options = ["--policy", "early-break", "--load", "300", "--step-rate", "roofline:l4:qwen3-4b"]
+    result = cli("step", PROMPT, *pair, *SHORT, *options, "--trace", "t.json")
+    assert result.exit_code == 0, result.output
+    settings = replace(SETTINGS, policy="early-break", load=300, step_rate="roofline:l4:qwen3-4b")
+    session = tiny_lab.session(PROMPT, settings).run()
+    assert without_times(Trace.load("t.json")) == without_times(session.trace())
+    assert result.stdout.count("early-break at a load of 300") == sum(r.schedule is not None for r in session.rounds)
+    assert "Step rate: roofline of Qwen3-4B on L4" in " ".join(result.stdout.split())
+    assert cli("generate", PROMPT, *pair, *SHORT, *options).stdout == flow(session.text) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--policy", "greedy"], "no policy 'greedy'"),
+        (["--load", "-1"], "load is -1"),
+        (["--policy", "early-break", "--step-rate", "abacus"], "no step rate 'abacus'"),
+        (["--policy", "early-break", "--tree", "8"], "is verified whole"),
+    ],
+)
+def test_a_wrong_schedule_is_an_error_of_one_line(cli: Any, pair: list[str], options: list[str], said: str) -> None:
+    with pytest.raises(LabError, match=re.escape(said)):
+        raise cli("step", PROMPT, *pair, *SHORT, *options).exception

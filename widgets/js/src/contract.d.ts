@@ -64,6 +64,7 @@ export interface Schedule {
   background: string;
   step_rate: string;
   source: string;
+  note: string;
   length: number;
   candidates: number;
   tokens: number;

@@ -6,7 +6,7 @@
 /** @typedef {import("../contract").Token} Token */
 /** @typedef {import("../contract").Position} Position */
 /** @typedef {{ id: number, name: string, parent: number | null, round: number, overrides: Overrides, rounds: Round[] }} Shown */
-/** @typedef {{ tokens: Record<string, number>, uniforms: Record<string, number>, verify_length: number | null, settings: Record<string, number> }} Overrides */
+/** @typedef {{ tokens: Record<string, number>, uniforms: Record<string, number>, verify_length: number | null, settings: Record<string, number | string>, confidence: Record<string, number> }} Overrides */
 
 /** Overrides with every field there. @param {Record<string, any> | null | undefined} value @returns {Overrides} */
 export function overridesOf(value) {
@@ -15,6 +15,7 @@ export function overridesOf(value) {
     uniforms: value?.uniforms ?? {},
     verify_length: value?.verify_length ?? null,
     settings: value?.settings ?? {},
+    confidence: value?.confidence ?? {},
   };
 }
 
@@ -25,12 +26,13 @@ export function merged(old, next) {
     uniforms: { ...old.uniforms, ...next.uniforms },
     verify_length: next.verify_length ?? old.verify_length,
     settings: { ...old.settings, ...next.settings },
+    confidence: { ...old.confidence, ...next.confidence },
   };
 }
 
 /** @param {Overrides} o */
 export const changes = (o) =>
-  Object.keys(o.tokens).length + Object.keys(o.uniforms).length + Object.keys(o.settings).length + (o.verify_length === null ? 0 : 1);
+  [o.tokens, o.uniforms, o.settings, o.confidence].reduce((sum, part) => sum + Object.keys(part).length, o.verify_length === null ? 0 : 1);
 
 /**
  * The original and its forks with all their rounds: a fork has its parent's up to where it left.
