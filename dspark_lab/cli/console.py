@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from dspark_lab.cli.text import flow
-from dspark_lab.errors import LabError
+from dspark_lab.errors import LabError, LabNote
 
 
 def out() -> Console:
@@ -48,7 +49,7 @@ class LabGroup(TyperGroup):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
-        with _one_message():
+        with _one_message(), _notes():
             return super().invoke(ctx)
 
 
@@ -68,6 +69,24 @@ def _one_message() -> Iterator[None]:
             raise
         complain(_usage(error))
         raise typer.Exit(2) from None
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """The lab's own warnings as lines on stderr, each once."""
+    shown: set[str] = set()
+    with warnings.catch_warnings():
+        otherwise = warnings.showwarning
+
+        def show(message: Any, category: Any, *arguments: Any, **more: Any) -> None:
+            if not issubclass(category, LabNote):
+                otherwise(message, category, *arguments, **more)
+            elif str(message) not in shown:
+                shown.add(str(message))
+                say(str(message), "yellow")
+
+        warnings.showwarning = show
+        yield
 
 
 def _usage(error: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,8 @@ from dspark_lab.settings import Settings
 if TYPE_CHECKING:
     from dspark_lab.drafters.base import Drafter
     from dspark_lab.evaluation.charts import Chart
+    from dspark_lab.evaluation.paper_data import PaperData
+    from dspark_lab.evaluation.suites import Suite
     from dspark_lab.loading import Lab
 
 evaluating = typer.Typer(invoke_without_command=True, no_args_is_help=True)
@@ -55,7 +58,7 @@ def evaluate(
         ),
     ] = None,
     paper: Annotated[
-        str | None, options.name_option("Repeat an experiment of the paper: table1, fig2, fig3 or fig4.", "none")
+        str | None, options.name_option("Repeat an experiment of the paper: table1, or fig2 to fig6.", "none")
     ] = None,
     checkpoints: Annotated[Path, options.folder_option("The drafters of --paper, named as it says.")] = RUNS,
     paper_data: Annotated[
@@ -123,7 +126,15 @@ def evaluate(
         if not sources:
             raise LabError(f"--checkpoints {checkpoints} holds no drafter of {paper}: train one with a command above.")
     lab, drafters = _open(target, sources, device)
-    from dspark_lab.evaluation.charts import charts, table
+    from dspark_lab.evaluation import paper_confidence
+
+    if paper in paper_confidence.EXPERIMENTS:
+        if turns == "all":
+            raise LabError(f"--paper {paper} records first turns: leave --turns all out.")
+        drawn, result = _confidences(paper, lab, drafters, suites, settings, max_new_tokens, data)
+        _finish(drawn, result | {"experiment": paper, "missing": missing, "charts": to_json(drawn)}, json, figures)
+        return
+    from dspark_lab.evaluation.charts import charts
     from dspark_lab.evaluation.measure import measure
     from dspark_lab.evaluation.report import report, show
 
@@ -132,20 +143,53 @@ def evaluate(
         found = report(measured, drafters, suites, settings, lab.target.info, lab.device)
         show(found, out())
         result = to_json(found)
-        drawn = experiments.charts(paper, found, data) if paper else charts(found)
         if paper:
-            for chart in drawn:
-                out().print(table(chart))
+            drawn = experiments.charts(paper, found, data)
+            result |= {"experiment": paper, "missing": missing, "charts": to_json(drawn)}
+            _finish(drawn, result, json, figures)
             if missing:
                 out().print(f"missing, and so not shown: {', '.join(missing)}")
-            result |= {"experiment": paper, "missing": missing, "charts": to_json(drawn)}
-        if json:
-            options.write_json(json, result)
-        if figures:
-            _draw(drawn, figures)
+        else:
+            _finish(charts(found), result, json, figures, tables=False)
     if measured.interrupted:
         interrupted(f"interrupted: {measured.done} of {measured.planned} conversations were measured")
         raise typer.Exit(130)
+
+
+def _confidences(
+    paper: str, lab: Lab, drafters: Mapping[str, Drafter | None], suites: Sequence[Suite], settings: Settings,
+    max_new_tokens: int | None, data: PaperData,
+) -> tuple[list[Chart], dict[str, Any]]:  # fmt: skip
+    """Record the suites' rounds with the experiment's one drafter, and read the figures from them."""
+    from dspark_lab.drafters.base import calibration_of
+    from dspark_lab.evaluation import paper_confidence
+    from dspark_lab.evaluation.rounds import record
+
+    (drafter,) = drafters.values()
+    assert drafter is not None
+    calibration = calibration_of(drafter)
+    paper_confidence.check(paper, calibration, drafter.info.name)
+    if max_new_tokens is not None:
+        suites = [replace(suite, max_new_tokens=max_new_tokens) for suite in suites]
+    recorded = record(lab.target, drafter, suites, settings, "test")
+    drawn, numbers = paper_confidence.charts(paper, recorded, calibration, data)
+    about = {"measured": True, "device": lab.device, "rounds": len(recorded), "origin": to_json(recorded.origin)}
+    return drawn, about | numbers
+
+
+def _finish(
+    drawn: Sequence[Chart], result: Mapping[str, Any], json: Path | None, figures: Path | None, *, tables: bool = True
+) -> None:
+    """Print, write and draw what was found."""
+    from dspark_lab.evaluation.charts import table
+
+    for chart in drawn if tables else ():
+        if chart.tabular:
+            out().print(table(chart))
+    if json:
+        options.write_json(json, result)
+    if figures:
+        _draw(drawn, figures)
 
 
 def _named(drafters: Sequence[str] | None, target: str | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 
@@ -14,16 +14,19 @@ from dspark_lab.evaluation.report import Report, plain_table
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one name over x, a number or a category; ``paper`` ones are the paper's numbers, not measured here."""
+    """Points of one name over x, a number or a category; ``paper`` ones are the paper's numbers, not measured here. Those
+    that are no "points" are "bars" in a strip below, or a "guide": a thin line to hold the others against."""
 
     name: str
     points: dict[Any, Estimate]
     paper: bool = False
+    style: Literal["points", "bars", "guide"] = "points"
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure: panels side by side with one y axis. ``name`` is its file's. ``missing`` says what could not be drawn."""
+    """A figure: panels side by side with one y axis. ``name`` is its file's. ``missing`` says what could not be drawn.
+    Where every series has an x of its own, it is not ``tabular``."""
 
     name: str
     title: str
@@ -31,22 +34,39 @@ class Chart:
     y: str
     panels: dict[str, list[Series]]
     missing: tuple[str, ...] = ()
+    tabular: bool = True
+
+
+WIDEST = 8
+"""Columns of numbers in a table; longer series run down it."""
 
 
 def table(chart: Chart) -> Table:
-    """A row a series, a column an x; what is not there is a dash. Intervals only where there is room."""
-    columns = list(dict.fromkeys(x for panel in chart.panels.values() for s in panel for x in s.points))
-    columns = sorted(columns, key=lambda x: x if isinstance(x, (int, float)) else 0)
-    titled = len(chart.panels) > 1
-    result = plain_table(
-        f"{chart.title}: {chart.y} by {chart.x}", *([""] if titled else []), "series", *map(str, columns)
-    )
+    """A row a series, a column an x, or the other way round where there are many x; what is not there is a dash. Intervals
+    only where there is room."""
+    places = list(dict.fromkeys(x for panel in chart.panels.values() for s in panel for x in s.points))
+    places = sorted(places, key=lambda x: x if isinstance(x, (int, float)) else 0)
+    few = len(places) < 5
+    title, titled = f"{chart.title}: {chart.y} by {chart.x}", len(chart.panels) > 1
+    if len(places) > WIDEST:
+        names = list(dict.fromkeys(s.name for panel in chart.panels.values() for s in panel))
+        result = plain_table(title, *([""] if titled else []), chart.x, *names)
+        for panel, series in chart.panels.items():
+            for x in places:
+                points = {s.name: s.points.get(x) for s in series}
+                cells = [_cell(points.get(name), few) for name in names]
+                result.add_row(*([panel] if titled else []), str(x), *cells, end_section=x == places[-1])
+        return result
+    result = plain_table(title, *([""] if titled else []), "series", *map(str, places))
     for panel, series in chart.panels.items():
         for s in series:
-            points = [s.points.get(x, Estimate(None)) for x in columns]
-            cells = [(e if len(columns) < 5 else Estimate(e.value)).show() for e in points]
+            cells = [_cell(s.points.get(x), few) for x in places]
             result.add_row(*([panel] if titled else []), s.name, *cells)
     return result
+
+
+def _cell(estimate: Estimate | None, interval: bool) -> str:
+    return "-" if estimate is None else (estimate if interval else Estimate(estimate.value)).show()
 
 
 def charts(found: Report) -> list[Chart]:

@@ -19,36 +19,74 @@ from dspark_lab.records import write_atomically
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#735C00", "#000000")
 """Okabe and Ito's, told apart by most colour-blind readers; markers differ too."""
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
-HEIGHT, PANEL_WIDTH, MARGIN_WIDTH = 460, 330, 330
+GUIDE = {"color": "grey", "width": 1, "dash": "dot"}
+MOST_TICKS = 12
+HEIGHT, STRIP_HEIGHT, PANEL_WIDTH, MARGIN_WIDTH = 460, 120, 330, 330
 
 
 def draw(chart: Chart) -> go.Figure:
-    """Markers with confidence intervals, joined where x is a number; the paper's are hollow and dashed."""
-    names = list(dict.fromkeys(_root(s.name) for panel in chart.panels.values() for s in panel))
-    places = list({x: None for panel in chart.panels.values() for s in panel for x in s.points})
+    """Markers with confidence intervals, joined where x is a number; the paper's are hollow and dashed. Bars, where there
+    are any, stand in a strip below."""
+    series = [s for panel in chart.panels.values() for s in panel]
+    names = list(dict.fromkeys(_root(s.name) for s in series if s.style != "guide"))
+    places = list({x: None for s in series for x in s.points})
     numeric = all(isinstance(x, (int, float)) for x in places)
-    figure = make_subplots(1, len(chart.panels), shared_yaxes=True, subplot_titles=list(chart.panels))
+    strip = any(s.style == "bars" for s in series)
+    heights = {"row_heights": [0.75, 0.25], "vertical_spacing": 0.06} if strip else {}
+    figure = make_subplots(
+        1 + strip,
+        len(chart.panels),
+        shared_yaxes=True,
+        shared_xaxes=strip,
+        subplot_titles=list(chart.panels),
+        **heights,
+    )
     shown: set[str] = set()
-    for column, series in enumerate(chart.panels.values(), 1):
-        for s in series:
-            figure.add_trace(_trace(s, names.index(_root(s.name)), numeric, s.name not in shown), row=1, col=column)
+    for column, panel in enumerate(chart.panels.values(), 1):
+        for s in panel:
+            if s.style == "guide":
+                trace = go.Scatter(x=list(s.points), y=_values(s), mode="lines", line=GUIDE, hoverinfo="skip")
+                figure.add_trace(trace.update(name=s.name, showlegend=False), row=1, col=column)
+                continue
+            make, row = (_bars, 2) if s.style == "bars" else (_trace, 1)
+            figure.add_trace(make(s, names.index(_root(s.name)), numeric, s.name not in shown), row=row, col=column)
             shown.add(s.name)
     missing = f"<br><sup>missing: {', '.join(chart.missing)}</sup>" if chart.missing else ""
     figure.update_layout(
         title=chart.title + missing,
         template="plotly_white",
-        height=HEIGHT,
+        height=HEIGHT + STRIP_HEIGHT * strip,
         width=PANEL_WIDTH * len(chart.panels) + MARGIN_WIDTH,
         scattermode="overlay" if numeric else "group",
+        barmode="overlay",
         yaxis_title=chart.y,
     )
-    figure.update_xaxes(title=chart.x, tickvals=places if numeric else None)
+    figure.update_xaxes(tickvals=places if numeric and len(places) <= MOST_TICKS else None)
+    figure.update_xaxes(title=chart.x, row=1 + strip)
     return figure
 
 
 def _root(name: str) -> str:
     """What a series of ours and the paper's have in common: they share colour and marker."""
     return name.partition(" (")[0]
+
+
+def _values(s: Series) -> list[float | None]:
+    return [e.value for e in s.points.values()]
+
+
+def _bars(s: Series, index: int, joined: bool, legend: bool) -> go.Bar:
+    """Of the paper's only the outline."""
+    colour = COLOURS[index % len(COLOURS)]
+    return go.Bar(
+        x=list(s.points),
+        y=_values(s),
+        name=s.name,
+        legendgroup=s.name,
+        showlegend=legend,
+        marker={"color": "rgba(0,0,0,0)" if s.paper else colour, "line": {"color": colour, "width": 1}},
+        opacity=1 if s.paper else 0.6,
+    )
 
 
 def _trace(s: Series, index: int, joined: bool, legend: bool) -> go.Scatter:
@@ -58,7 +96,7 @@ def _trace(s: Series, index: int, joined: bool, legend: bool) -> go.Scatter:
     below = [0.0 if e.low is None or e.value is None else e.value - e.low for e in estimates]
     return go.Scatter(
         x=x,
-        y=[e.value for e in estimates],
+        y=_values(s),
         name=s.name,
         legendgroup=s.name,
         showlegend=legend,
@@ -85,7 +123,8 @@ def write(charts: Sequence[Chart], folder: Path, chromium: str | None) -> list[P
         files.append(page)
         if chromium:
             picture = page.with_suffix(".png")
-            _photograph(page, picture, int(figure.layout.width) + 16, HEIGHT + 16, chromium)
+            width, height = int(figure.layout.width) + 16, int(figure.layout.height) + 16
+            _photograph(page, picture, width, height, chromium)
             files.append(picture)
     return files
 

@@ -77,7 +77,14 @@ LENGTHS = (
     *(_make(MARKOV, "dspark", block=block, head="vanilla") for block in BLOCKS),
     *(_make(RNN, "dspark", block=block, head="rnn") for block in BLOCKS),
 )
-EXPERIMENTS = {"table1": METHODS, "fig2": METHODS, "fig3": DEPTHS, "fig4": LENGTHS}
+EXPERIMENTS = {
+    "table1": METHODS,
+    "fig2": METHODS,
+    "fig3": DEPTHS,
+    "fig4": LENGTHS,
+    "fig5": (DSPARK,),
+    "fig6": (DSPARK,),
+}
 
 FIELDS = {"layers": "num_hidden_layers", "block": "block_size", "head": "markov_head_type"}
 """Where a checkpoint's config states what it was trained with."""

@@ -15,13 +15,16 @@ from dspark_lab.evaluation.suites import DOMAIN_OF
 PAPER_MODEL = "Qwen3-4B"
 """The target of the paper's Figures 2 to 4, and the rows of Table 1 that are shown."""
 
+PARTS, MORE_PARTS = ("table1", "figure2", "figure3", "figure4"), ("figure5", "figure6")
+
 Points = dict[Any, float]
 """y by x, a number or a category."""
 
 
 @dataclass(frozen=True)
 class PaperData:
-    """The paper's numbers, from a file laid out as {"table1": {"domains", "rows"}, "figure2": ..., "figure3", "figure4"}."""
+    """The paper's numbers, from a file laid out as {"table1": {"domains", "rows"}, "figure2": ..., "figure3", "figure4"}, and
+    perhaps "figure5" and "figure6"."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -32,8 +35,9 @@ class PaperData:
             return cls()
         try:
             values = json.loads(file.read_text(encoding="utf-8"))
-            data = cls({part: values[part] for part in ("table1", "figure2", "figure3", "figure4")})
-            for part in (data.table1, data.figure2, data.figure3, data.figure4, data.overhead):
+            data = cls({part: values[part] for part in (*PARTS, *(p for p in MORE_PARTS if p in values))})
+            figures = (data.figure2, data.figure3, data.figure4, data.overhead, data.figure5, data.figure6)
+            for part in (data.table1, *figures):
                 part()
         except OSError as error:
             raise LabError(f"--paper-data {file} cannot be read: {error.strerror}.") from error
@@ -90,6 +94,43 @@ class PaperData:
             if s != "dflash"
         }
 
+    def figure5(self) -> dict[str, dict[str, Points]]:
+        """By domain: accepted and rejected tokens a step and acceptance_rate, by confidence threshold."""
+        return {
+            domain: {
+                name: {float(point["threshold"]): float(point[name]) for point in points}
+                for name in ("accepted", "rejected", "acceptance_rate")
+            }
+            for domain, points in self.values.get("figure5", {}).items()
+        }
 
-def _floats(points: Sequence[tuple[int, float]]) -> Points:
+    def figure6(self) -> dict[int, PaperReliability]:
+        """Reliability by draft position."""
+        return {
+            int(position): PaperReliability(
+                float(part["ece_before"]),
+                float(part["ece_after"]),
+                float(part["auc"]),
+                _floats(part["before"]),
+                _floats(part["after"]),
+                _floats(part["histogram"]),
+            )
+            for position, part in self.values.get("figure6", {}).items()
+        }
+
+
+@dataclass(frozen=True)
+class PaperReliability:
+    """A panel of Figure 6: errors and AUC; the share accepted by mean confidence, before and after STS; and the height of
+    the histogram's bars by bin centre, the highest 1."""
+
+    ece_before: float
+    ece_after: float
+    auc: float
+    before: Points
+    after: Points
+    histogram: Points
+
+
+def _floats(points: Sequence[tuple[float, float]]) -> Points:
     return {x: float(y) for x, y in points}

@@ -59,11 +59,14 @@ def record(
             finished. Without, all conversations are decoded.
 
     Raises:
-        LabError: gamma is 0, a draft tree is asked for, or no round had room for a whole block.
+        LabError: gamma is 0, a draft tree or a cut is asked for, or no round had room for a whole block.
     """
     gamma = drafter.block_size if settings.gamma is None else settings.gamma
-    if not gamma or settings.tree:
-        raise LabError(f"rounds are recorded of drafted chains: gamma is {gamma} and tree {settings.tree}.")
+    if not gamma or settings.tree or settings.policy != "fixed":
+        raise LabError(
+            f"rounds are recorded of chains that are verified whole, but gamma is {gamma}, tree {settings.tree} and policy "
+            f"{settings.policy!r}: set gamma=None, tree=0 and policy='fixed'."
+        )
     domains = tuple(dict.fromkeys(suite.domain for suite in suites))
     wanted = None if rounds is None else -(-rounds // len(suites))
     found: list[_Row] = []

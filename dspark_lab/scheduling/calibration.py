@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dspark_lab.errors import LabError
+from dspark_lab.errors import LabError, LabNote
 from dspark_lab.records import from_json, to_json, write_atomically
 from dspark_lab.scheduling.confidence import logit, sigmoid, survival
 from dspark_lab.scheduling.recorded import RecordedRounds
@@ -31,7 +31,7 @@ FILE, ROUNDS_FILE = "calibration.json", "rounds.safetensors"
 REMEDY = "Make it again with dspark-lab calibrate."
 
 
-class CalibrationNote(UserWarning):
+class CalibrationNote(LabNote):
     """A calibration is not used, or stands in for one that is missing."""
 
 
@@ -177,6 +177,12 @@ class Calibration:
                 f"{len(temperatures)}. {REMEDY}"
             )
         return calibrated(c, temperatures[: c.shape[-1]] if c.ndim else 1.0)
+
+    def measured_on(self, recorded: RecordedRounds) -> Calibration:
+        """With the errors on rounds that it was not fitted to, in the fit for their sampling temperature."""
+        fit = self.fit(recorded.origin.temperature)
+        measured = replace(fit, held_out=Errors.of(recorded, fit.temperatures))
+        return replace(self, fits=tuple(measured if f is fit else f for f in self.fits))
 
     def joined(self, other: Calibration) -> Calibration:
         """With the other's fits too, which replace those for the same sampling temperature.

@@ -129,7 +129,7 @@ def test_an_interrupted_evaluation_shows_what_it_has(
         (["--turns", "some"], ["--turns is 'some'", "first or all"]),
         (["--drafter", "a", "--drafter", "a"], ["--drafter names a twice"]),
         (["--target", "./t"], ["no drafter is named for ./t", "--drafter"]),
-        (["--paper", "fig9"], ["'fig9'", "table1, fig2, fig3, fig4"]),
+        (["--paper", "fig9"], ["'fig9'", "table1, fig2, fig3, fig4, fig5, fig6"]),
         (["--paper", "fig2", "--drafter", "dspark"], ["--paper fig2", "leave --drafter out"]),
         (["--paper", "fig4", "--gamma", "3"], ["--paper fig4", "leave --gamma out"]),
         (["--paper", "fig2", "--paper-data", "p.json"], ["--paper-data p.json", "No such file"]),
