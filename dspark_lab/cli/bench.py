@@ -41,3 +41,13 @@ def train(
     options.check_outputs(json=json)
     options.quieten()
     part("dspark_lab.bench.train", "run", "install the lab again")(quick=quick, peer=peer, json_file=json)
+
+
+@app.command("schedule")
+def schedule(
+    quick: Annotated[bool, typer.Option("--quick", help="A few repeats: a look, soon.")] = False,
+    json: options.JsonFile = None,
+) -> None:
+    """Time of one scheduling decision by requests and policy, beside Algorithm 1 in plain Python."""
+    options.check_outputs(json=json)
+    part("dspark_lab.bench.schedule", "run", "install the lab again")(quick=quick, json_file=json)

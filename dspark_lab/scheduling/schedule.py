@@ -271,7 +271,8 @@ def make_pool(
     """The candidates in admission order. Arguments and errors are those of ``schedule``."""
     a = _checked(survival)
     requests, gamma = a.shape
-    flat = a.T.ravel()  # position by position, which is the order of equals
+    flat = np.empty(a.size)  # position by position, which is the order of equals
+    np.abs(a.T, out=flat.reshape(gamma, requests))  # the bits of a negative zero are those of a large number
     if drafted is None:
         there, counts = None, np.full(requests, gamma)
     else:
@@ -281,16 +282,16 @@ def make_pool(
         there = np.flatnonzero((np.arange(gamma)[:, None] < counts).ravel())
         flat = flat[there]
     order = _falling(flat)
-    ranked = flat[order]
+    expected = np.empty(len(order) + 1)
+    expected[0] = requests
+    np.take(flat, order, out=expected[1:], mode="clip")
+    np.cumsum(expected, out=expected)
     if there is not None:
         order = there[order]
-    expected = np.empty(len(order) + 1)
-    expected[0] = 0.0
-    np.cumsum(ranked, out=expected[1:])
-    expected += requests
     theta = expected * step_rate.between(requests, requests + len(order))
     position, request = np.divmod(order, requests)
-    return Pool(a, counts, request, position + 1, expected, theta, step_rate, _optional(earlier))
+    position += 1
+    return Pool(a, counts, request, position, expected, theta, step_rate, _optional(earlier))
 
 
 def _falling(values: Floats) -> Ints:
@@ -300,10 +301,13 @@ def _falling(values: Floats) -> Ints:
     negative rise with it, and its last bits, worth less than 1e-9 of it, make room for the index.
     """
     room = np.uint64(len(values).bit_length())
-    keys = (~values.view(np.uint64) >> room << room) | np.arange(len(values), dtype=np.uint64)
+    keys = ~values.view(np.uint64)
+    keys >>= room  # in place: memory that is touched first costs more than the arithmetic
+    keys <<= room
+    keys |= np.arange(len(values), dtype=np.uint64)
     keys.sort()
-    order: Ints = (keys & ((np.uint64(1) << room) - np.uint64(1))).astype(np.int64)
-    return order
+    keys &= (np.uint64(1) << room) - np.uint64(1)
+    return keys.view(np.int64)
 
 
 def _optional(survival: ArrayLike | None) -> Floats | None:
@@ -311,7 +315,7 @@ def _optional(survival: ArrayLike | None) -> Floats | None:
 
 
 def _checked(survival: ArrayLike) -> Floats:
-    a = np.asarray(survival, dtype=np.float64) + 0.0  # no negative zero, whose bits are those of a large number
+    a = np.asarray(survival, dtype=np.float64)
     if a.ndim != 2 or not len(a):
         raise LabError(
             f"survival has the shape {list(a.shape)}, but must be [requests, draft tokens] with 1 request at least."
