@@ -119,7 +119,7 @@ class SlotLayer(DynamicLayer):
         return self.keys, self.values
 
     def move(self, source: int, to: int, length: int) -> None:
-        for buffer in self.buffers if self.is_initialized else []:
+        for buffer in self.buffers if length else []:
             buffer[:, to, :length] = buffer[:, source, :length]
 
 

@@ -77,6 +77,18 @@ class ScriptedCache:
         return ScriptedCache(self.tokens[:length])
 
 
+@dataclass
+class ScriptedSlots:
+    """The caches of many requests; ``log`` has the number of tokens that each request had in each pass."""
+
+    lengths: list[int] = field(default_factory=list)
+    tokens: dict[int, list[int]] = field(default_factory=dict)
+    log: list[list[int]] = field(default_factory=list)
+
+    def move(self, source: int, to: int) -> None:
+        self.tokens[to], self.lengths[to] = self.tokens.pop(source), self.lengths[source]
+
+
 class ScriptedTokenizer:
     """One letter a token, no template."""
 
@@ -119,6 +131,29 @@ class ScriptedTarget:
             paths[i] = (*paths[i - 1 if parents is None else parents[i]], token)
             rows.append(self.logits(paths[i]))
         return torch.tensor(rows if logits else rows[-1:], dtype=torch.float64), None
+
+    def new_slots(self) -> ScriptedSlots:
+        return ScriptedSlots()
+
+    def forward_slots(
+        self,
+        cache: ScriptedSlots,
+        slots: Sequence[int],
+        tokens: Sequence[Sequence[int]],
+        taps: tuple[int, ...] = (),
+        *,
+        logits: bool = True,
+    ) -> tuple[Tensor, None]:
+        cache.log.append(list(map(len, tokens)))
+        rows = []
+        for slot, new in zip(slots, tokens, strict=True):
+            held = cache.tokens[slot] = cache.tokens.get(slot, [])[: cache.lengths[slot]]
+            assert len(held) == cache.lengths[slot], "a cache cannot be rewound to what it never held"
+            for token in new:
+                held.append(token)
+                rows.append(self.logits(tuple(held)))
+            cache.lengths[slot] = len(held)
+        return torch.tensor(rows, dtype=torch.float64), None
 
     def token(self, token_id: int) -> Token:
         return Token(token_id, LETTERS[token_id])

@@ -15,6 +15,7 @@ from dspark_lab import LabError, Overrides, Session, Settings, acceptance
 from dspark_lab.decoding import State, decode_round, prefill
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.drafters.registry import KINDS
+from dspark_lab.engine import Engine
 from dspark_lab.loading import Lab, load_drafter
 from dspark_lab.target import Target
 from dspark_lab.trace import NONE, ModelInfo, Round
@@ -304,6 +305,18 @@ def test_a_session_drafts_and_repeats_itself(lab: Lab, parent: Session) -> None:
     assert untimed(lab.session(TEXT, SESSION).run().rounds) == untimed(parent.rounds)
     assert any(r.accepted for r in parent.rounds), "a drafter that is never right decides nothing here"
     assert any(r.accepted < r.gamma for r in parent.rounds)
+
+
+def test_an_engine_gives_each_request_what_a_session_gives_it(lab: Lab) -> None:
+    """Up to rounding, which decides none of these draws."""
+    settings = [replace(SESSION, seed=s, gamma=g, temperature=t) for s, g, t in ((3, None, 1), (4, 1, 0.7), (5, 0, 1))]
+    engine = Engine(lab.target, lab.drafter, max_requests=2)
+    requests = [engine.submit(TEXT[i:], each) for i, each in enumerate(settings)]
+    engine.run()
+    for i, (request, each) in enumerate(zip(requests, settings, strict=True)):
+        alone = lab.session(TEXT[i:], each).run()
+        assert (request.tokens, request.finished) == (alone.tokens, "length")
+        assert [r.accepted for r in request.rounds] == [r.accepted for r in alone.rounds]
 
 
 def test_a_fork_of_any_round_repeats_it(parent: Session) -> None:
