@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import chi2
@@ -16,6 +18,8 @@ from dspark_lab.decoding import State, decode_round
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.loading import Lab
 from dspark_lab.prompts import encode_prompt
+from dspark_lab.scheduling.schedule import Pool, add_policy
+from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.training.corpus import DOMAINS, example, examples
 from tests.scripted import ScriptedCache
 
@@ -106,33 +110,39 @@ class RememberedDrafter:
 
     def __init__(self, pair: Remembered) -> None:
         self.pair, self.block_size = pair, pair.lab.drafter.block_size
-        self.rows: dict[tuple[tuple[int, ...], tuple[int, ...]], Tensor] = {}
+        self.rows: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Tensor, float]] = {}
 
     def commit(self, state: list[int], tokens: list[int], taps: None) -> None:
         state += tokens
 
     def propose(self, state: list[int], anchor: int, gamma: int, choose: Choose) -> Draft:
-        path, draft = (*state[len(self.pair.start) :], anchor), Draft([])
+        path, draft = (*state[len(self.pair.start) :], anchor), Draft([], confidence=[])
         for k in range(1, gamma + 1):
             if (path, tuple(draft.tokens)) not in self.rows:
                 self.really(path, draft.tokens)
-            draft.tokens.append(choose(k, self.rows[path, tuple(draft.tokens)]))
+            logits, confidence = self.rows[path, tuple(draft.tokens)]
+            draft.confidence.append(confidence)
+            draft.tokens.append(choose(k, logits))
         return draft
 
     def really(self, path: tuple[int, ...], tokens: list[int]) -> None:
-        """Draft after ``path`` with the real drafter, ``tokens`` first, and keep the logits it shows on the way."""
+        """Draft after ``path`` with the real drafter, ``tokens`` first, and keep the logits it shows on the way, and how
+        sure it is of the token drawn from them."""
         real, place = self.pair.lab.drafter, len(self.pair.start)
         state = real.copy_state(self.pair.state, place)
         if path[:-1]:
             real.commit(state, list(path[:-1]), self.pair.really(list(path[:-1]))[1])
         drafted: list[int] = []
+        shown: list[Tensor] = []
 
         def replay(k: int, logits: Tensor) -> int:
-            self.rows[path, tuple(drafted)] = logits
+            shown.append(logits)
             drafted.append(tokens[k - 1] if k <= len(tokens) else int(logits.argmax()))
             return drafted[-1]
 
-        real.propose(state, path[-1], len(tokens) + 1, replay)
+        draft = real.propose(state, path[-1], len(tokens) + 1, replay)
+        for k, (logits, confidence) in enumerate(zip(shown, draft.confidence, strict=True)):
+            self.rows[path, tuple(drafted[:k])] = logits, confidence
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +167,7 @@ def likely(pair: Remembered, anchor: int, floor: float) -> dict[tuple[int, ...],
     return result
 
 
-def p_value(pair: Remembered, anchor: int, sessions: int) -> tuple[float, int]:
+def p_value(pair: Remembered, anchor: int, sessions: int, sampled: Settings = SAMPLED) -> tuple[float, int]:
     """Of a chi-square test of the first three tokens over seeds 0, 1, ...: and its number of cells.
 
     Cells are the outcomes expected at least 5 times; all others are pooled.
@@ -165,7 +175,7 @@ def p_value(pair: Remembered, anchor: int, sessions: int) -> tuple[float, int]:
     seen: Counter[tuple[int, ...]] = Counter()
     for seed in range(sessions):
         state = State([*pair.start, anchor], ScriptedCache(list(pair.start)), list(pair.start))
-        settings, emitted, index, finished = replace(SAMPLED, seed=seed), [], 0, ""
+        settings, emitted, index, finished = replace(sampled, seed=seed), [], 0, ""
         while len(emitted) < 3 and not finished:
             outcome = decode_round(pair, pair.drafter, state, index, settings, 50, Overrides())
             emitted, index, finished = emitted + outcome.emitted, index + 1, outcome.finished
@@ -184,9 +194,38 @@ def test_20000_sampled_beginnings_are_distributed_as_the_targets_own(pair: tuple
     assert p > 1e-4
 
 
+@pytest.fixture
+def steep(tmp_path: Path) -> str:
+    """A step rate at which it pays to verify more now and then."""
+    StepRate.each([1.0, 0.62, 0.45], title="made up").save(tmp_path / "rate.json")
+    return str(tmp_path / "rate.json")
+
+
+@pytest.mark.parametrize("policy", ["early-break", "lagged", "threshold:0.6", "fixed:1"])
+def test_beginnings_under_a_lossless_policy_are_too(pair: tuple[Remembered, int], policy: str, steep: str) -> None:
+    """Falsely rejects with probability 1e-4 for each policy, for weights not seen yet."""
+    p, _ = p_value(*pair, sessions=2_500, sampled=replace(SAMPLED, policy=policy, step_rate=steep))
+    assert p > 1e-4
+
+
+def test_the_same_test_catches_a_policy_that_looks_at_the_token_it_decides_about(pair: tuple[Remembered, int]) -> None:
+    """It cuts before what the drafter is less sure to go on from: x_1's own consequence decides whether x_1 is verified."""
+
+    class Peeking:
+        name, leaks, capacity_lags = "peeking", True, False
+
+        def lengths(self, pool: Pool) -> np.ndarray:
+            before = np.concatenate([np.ones((pool.requests, 1)), pool.survival[:, :-1]], axis=1)
+            return np.where((pool.survival / before)[:, 1] > 0.8, 2, 0)
+
+    add_policy(Peeking())
+    p, _ = p_value(*pair, sessions=2_500, sampled=replace(SAMPLED, policy="peeking"))
+    assert p < 1e-9
+
+
 def test_the_same_test_rejects_resampling_from_the_target(
     pair: tuple[Remembered, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(acceptance, "residual", lambda p_t, p_d: p_t)
-    p, _ = p_value(*pair, sessions=5_000)
+    p, _ = p_value(*pair, sessions=2_500)
     assert p < 1e-4
