@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dspark_lab.cli import bench, calibrate, doctor, evaluate, export, generate, share, step, train
+from dspark_lab.cli import bench, calibrate, doctor, evaluate, export, generate, profile, share, simulate, step, train
 from dspark_lab.cli.console import LabGroup, interrupted
 from dspark_lab.cli.streams import close, open_outlets
 
@@ -33,6 +33,8 @@ app.command("generate")(generate.generate)
 app.command("serve")(share.serve)
 app.command("export-html")(share.export_html)
 app.command("calibrate")(calibrate.calibrate)
+app.command("profile")(profile.profile)
+app.command("simulate")(simulate.simulate)
 app.command("export-drafter")(export.export_drafter)
 app.command("doctor")(doctor.doctor)
 app.add_typer(train.training, name="train")

@@ -15,7 +15,7 @@ from dspark_lab.evaluation.suites import DOMAIN_OF
 PAPER_MODEL = "Qwen3-4B"
 """The target of the paper's Figures 2 to 4, and the rows of Table 1 that are shown."""
 
-PARTS, MORE_PARTS = ("table1", "figure2", "figure3", "figure4"), ("figure5", "figure6")
+PARTS, MORE_PARTS = ("table1", "figure2", "figure3", "figure4"), ("figure5", "figure6", "figure7", "figure8")
 
 Points = dict[Any, float]
 """y by x, a number or a category."""
@@ -24,7 +24,7 @@ Points = dict[Any, float]
 @dataclass(frozen=True)
 class PaperData:
     """The paper's numbers, from a file laid out as {"table1": {"domains", "rows"}, "figure2": ..., "figure3", "figure4"}, and
-    perhaps "figure5" and "figure6"."""
+    perhaps "figure5" to "figure8"."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -37,7 +37,7 @@ class PaperData:
             values = json.loads(file.read_text(encoding="utf-8"))
             data = cls({part: values[part] for part in (*PARTS, *(p for p in MORE_PARTS if p in values))})
             figures = (data.figure2, data.figure3, data.figure4, data.overhead, data.figure5, data.figure6)
-            for part in (data.table1, *figures):
+            for part in (data.table1, *figures, data.figure7, data.figure8):
                 part()
         except OSError as error:
             raise LabError(f"--paper-data {file} cannot be read: {error.strerror}.") from error
@@ -116,6 +116,23 @@ class PaperData:
                 _floats(part["histogram"]),
             )
             for position, part in self.values.get("figure6", {}).items()
+        }
+
+    def figure7(self) -> dict[str, dict[str, Points]]:
+        """Throughput per GPU by model, method ("mtp", "dspark") and tokens per second and user."""
+        return {
+            model: {method: _floats(figure[method]) for method in ("mtp", "dspark")}
+            for model, figure in self.values.get("figure7", {}).items()
+        }
+
+    def figure8(self) -> dict[str, dict[str, dict[str, Points]]]:
+        """By model, method, and throughput_per_gpu or verification_budget: by concurrent requests per GPU."""
+        return {
+            model: {
+                method: {name: _floats(curves[name]) for name in ("throughput_per_gpu", "verification_budget")}
+                for method, curves in methods.items()
+            }
+            for model, methods in self.values.get("figure8", {}).items()
         }
 
 

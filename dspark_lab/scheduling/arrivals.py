@@ -176,6 +176,8 @@ def arrivals_named(text: str) -> Arrivals:
         if kind == "bursts":
             size, _, every = rest.partition(":")
             return Bursts(int(size), float(every))
+    except LabError:
+        raise
     except ValueError as error:
         raise LabError(
             f"the arrivals {text!r} lack a number: write poisson:PER_SECOND or bursts:SIZE:SECONDS."

@@ -13,9 +13,11 @@ from dspark_lab.trace import ModelInfo
 
 PAPER = {"deepseek-v4-flash": "DeepSeek-V4-Flash", "deepseek-v4-pro": "DeepSeek-V4-Pro"}
 _PAPER_FILE = Path(__file__).with_name("paper_step_rate.json")
+POCKET_FILE = Path(__file__).parents[1] / "pocket" / "step_rate.json"
 ROOFLINE = "roofline"
 
 RATES = {
+    "pocket-cpu": "measured: the pocket target on the CPU that its file names",
     "deepseek-v4-flash": "modelled: what the paper's Figure 8 implies of DeepSeek-V4-Flash, per GPU",
     "deepseek-v4-pro": "modelled: what the paper's Figure 8 implies of DeepSeek-V4-Pro, per GPU",
     "roofline:GPU:MODEL[:CONTEXT]": f"modelled: from data sheets; GPU is one of {', '.join(GPUS)} (8xh100 for eight), "
@@ -35,6 +37,8 @@ def step_rate_named(name: str | Path) -> StepRate:
     text = str(name)
     if text in PAPER:
         return paper_step_rate(text)
+    if text == "pocket-cpu":
+        return StepRate.load(POCKET_FILE)
     if text.partition(":")[0] == ROOFLINE:
         return _roofline_named(text)
     if Path(text).is_file() or Path(text).suffix == ".json":

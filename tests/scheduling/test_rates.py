@@ -110,7 +110,7 @@ def test_what_is_no_name_is_refused(name, said):
 def test_every_listed_name_is_known():
     for name in RATES:
         if "[" not in name:
-            assert step_rate_named(name).most >= 400
+            assert step_rate_named(name).most >= 256
 
 
 def test_notes():

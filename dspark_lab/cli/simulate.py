@@ -1,0 +1,281 @@
+"""``dspark-lab simulate``: drafters and policies under load, without a model. All that it prints is modelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dspark_lab.cli import options
+from dspark_lab.cli.console import interrupted, out, say
+from dspark_lab.cli.evaluate import _draw, make_folder, names_option
+from dspark_lab.cli.lazy import require
+from dspark_lab.errors import LabError
+from dspark_lab.records import to_json
+
+if TYPE_CHECKING:
+    from dspark_lab.scheduling.bootstrap import Drafting
+    from dspark_lab.scheduling.step_rate import StepRate
+    from dspark_lab.scheduling.sweep import Contender, Sweep
+
+REQUESTS, PAPER_REQUESTS = "1,2,4,8,16,32,64,128,256", "1-10,12-48:4,56-264:8"
+POLICY, PAPER_POLICY = "early-break", "lagged"
+MTP_GAMMA, PAPER_GAMMA = 1, 5
+
+
+def simulate(
+    requests: Annotated[
+        str | None, options.name_option("Concurrent requests, as 1,8,64 or 1-200 or 8-200:8.", REQUESTS)
+    ] = None,
+    arrivals: Annotated[
+        str | None,
+        options.name_option("Instead: poisson:PER_SECOND, bursts:SIZE:SECONDS, or a JSON list of requests.", "none"),
+    ] = None,
+    policy: Annotated[
+        list[str] | None,
+        names_option("early-break, lagged, fixed[:L], threshold[:C] or global. Several times for several.", POLICY),
+    ] = None,
+    drafter: Annotated[
+        list[str] | None,
+        names_option(
+            "A kind, a folder with recorded rounds, such a file, or mtp-1. Several times for several.", "dspark"
+        ),
+    ] = None,
+    gamma: Annotated[int | None, options.whole_option("Cut every draft to so many tokens.", "as recorded")] = None,
+    step_rate: Annotated[
+        str, options.name_option("deepseek-v4-flash, deepseek-v4-pro, pocket-cpu, roofline:GPU:MODEL, or a file.")
+    ] = "deepseek-v4-flash",
+    mix: Annotated[str | None, options.name_option("Weights of domains, as math=2,chat=1.", "all alike")] = None,
+    answer_tokens: Annotated[int | None, options.whole_option("Tokens of every answer.", "as recorded")] = None,
+    draft_ms: Annotated[float, options.number_option("Milliseconds of drafting a step.")] = 0.0,
+    draft_share: Annotated[float, options.number_option("Drafting as a share of the target's time.")] = 0.0,
+    raw: Annotated[bool, typer.Option("--raw", help="Leave the confidences uncalibrated.")] = False,
+    steps: Annotated[int, options.whole_option("Steps of the target, for each load and policy.")] = 2000,
+    seed: options.Seed = 0,
+    sla: Annotated[str | None, options.name_option("Speeds to promise a user, as 50,80,120.", "a few")] = None,
+    paper: Annotated[
+        str | None,
+        options.name_option(
+            "Repeat Figures 7 and 8: deepseek-v4-flash or deepseek-v4-pro, DSpark-5 and MTP-1.", "none"
+        ),
+    ] = None,
+    paper_data: Annotated[
+        Path | None,
+        typer.Option(
+            help="The paper's numbers as JSON, drawn under ours.",
+            parser=options.path,
+            metavar="FILE",
+            show_default="none",
+        ),
+    ] = None,
+    json: options.JsonFile = None,
+    figures: Annotated[Path | None, options.folder_option("Draw figures into this folder.", "none")] = None,
+) -> None:
+    """Simulate a server: throughput, speed a user, verification budget and waste under load. Modelled, from recorded rounds."""
+    from dspark_lab.scheduling.rates import PAPER, step_rate_named
+
+    if paper is not None:
+        if paper not in PAPER:
+            raise LabError(f"--paper is {paper!r}, but must be one of {', '.join(PAPER)}.")
+        for option, value in (("--drafter", drafter), ("--arrivals", arrivals), ("--gamma", gamma)):
+            if value is not None:
+                raise LabError(f"--paper {paper} has drafters, lengths and arrivals of its own: leave {option} out.")
+        policy, step_rate, requests = policy or [PAPER_POLICY], paper, requests or PAPER_REQUESTS
+        if len(policy) > 1:
+            raise LabError(f"--paper {paper} compares DSpark-5 under one policy with MTP-1: give --policy once.")
+    elif paper_data:
+        raise LabError(f"--paper-data {paper_data} is drawn under the paper's experiment: choose a model with --paper.")
+    if arrivals is not None and requests is not None:
+        raise LabError(f"--requests {requests} and --arrivals {arrivals} contradict each other: leave one of them out.")
+    loads, speeds = whole_ranges("--requests", requests or REQUESTS), _numbers("--sla", sla) if sla else None
+    weights = _weights(mix) if mix else None
+    if figures:
+        require("plotly")
+        make_folder("--figures", figures)
+    options.check_outputs(json=json)
+    from dspark_lab.evaluation.paper_data import PaperData
+
+    data, rate = PaperData.load(paper_data), step_rate_named(step_rate)
+    given = (draft_ms, draft_share, raw)
+    contenders = (
+        _paper_contenders(policy or [PAPER_POLICY], *given)
+        if paper
+        else _contenders(drafter or ["dspark"], policy or [POLICY], gamma, *given)
+    )
+    for note in dict.fromkeys(_notes(rate, contenders)):
+        say(note, "yellow")
+    model = PAPER[paper] if paper else ""
+    swept = _run(contenders, rate, loads, arrivals, weights, answer_tokens, steps, seed)
+    from dspark_lab.evaluation import serving
+
+    titles = dict.fromkeys(r.step_rate for results in swept.results.values() for r in results)
+    out().print(*serving.load_tables(swept), f"step rate: {'; '.join(titles)}")
+    out().print(serving.LEGEND)
+    if arrivals is None:
+        out().print(serving.sla_table(swept, speeds or serving.promises(swept)))
+    result = {
+        "modelled": True,
+        "step_rate": to_json(rate),
+        "steps": steps,
+        "seed": seed,
+        "results": to_json(swept.results),
+    }
+    if paper:
+        found = serving.differences(swept, model, data)
+        if found:
+            out().print(serving.difference_table(found))
+        said = serving.verdicts(swept, model, data)
+        out().print("\n".join(said))
+        result |= {"paper": paper, "differences": to_json(found), "verdicts": said}
+    if json:
+        options.write_json(json, result)
+    if figures:
+        _draw(serving.charts(swept, model, data), figures)
+
+
+def _run(
+    contenders: Sequence[Contender], rate: StepRate, loads: list[int], arrivals: str | None, mix: dict[str, float] | None,
+    answer_tokens: int | None, steps: int, seed: int,
+) -> Sweep:  # fmt: skip
+    from tqdm.auto import tqdm
+
+    from dspark_lab.scheduling.arrivals import arrivals_named
+    from dspark_lab.scheduling.simulator import Scenario
+    from dspark_lab.scheduling.simulator import simulate as simulate_one
+    from dspark_lab.scheduling.sweep import Sweep, sweep
+
+    coming = arrivals_named(arrivals) if arrivals is not None else None
+    total = len(contenders) * (len(loads) if coming is None else 1)
+    with tqdm(total=total, desc="simulate", unit="run", mininterval=0.5) as bar:
+        try:
+            if coming is None:
+                return sweep(
+                    contenders, rate, loads, mix=mix, answer_tokens=answer_tokens, steps=steps, seed=seed,
+                    on_result=lambda _: bar.update(),
+                )  # fmt: skip
+            results = {}
+            for c in contenders:
+                scenario = Scenario(c.drafting, rate, coming, c.policy, mix, answer_tokens, steps, seed)
+                results[c.name] = (simulate_one(scenario),)
+                bar.update()
+            return Sweep(results)
+        except KeyboardInterrupt:
+            interrupted("interrupted: nothing is written")
+            raise typer.Exit(130) from None
+
+
+def _notes(rate: StepRate, contenders: Sequence[Contender]) -> list[str]:
+    """Where numbers do not belong together: a step rate of another target than the rounds', stand-ins."""
+    from dspark_lab.scheduling.rates import note_for
+
+    notes = [note_for(rate, c.drafting.rounds.origin.target) for c in contenders]
+    notes += [f"{c.name}: {c.drafting.name}." for c in contenders if "stand-in" in c.drafting.name]
+    return [note for note in notes if note]
+
+
+def _contenders(
+    drafters: list[str], policies: list[str], gamma: int | None, draft_ms: float, draft_share: float, raw: bool
+) -> list[Contender]:
+    from dspark_lab.scheduling.schedule import Fixed, policy_named
+    from dspark_lab.scheduling.sweep import Contender
+
+    chosen = [policy_named(name) for name in dict.fromkeys(policies)]
+    found = []
+    for name in dict.fromkeys(drafters):
+        drafting = _mtp(draft_ms, draft_share) if name == "mtp-1" else _drafting(name, draft_ms, draft_share, raw)
+        if name == "mtp-1":
+            found.append(Contender("mtp-1", drafting, Fixed()))
+            continue
+        if gamma is not None:
+            drafting = drafting.cut(gamma)
+        found += [Contender(f"{drafting.name} {p.name}", drafting, p) for p in chosen]
+    return found
+
+
+def _paper_contenders(policies: list[str], draft_ms: float, draft_share: float, raw: bool) -> list[Contender]:
+    from dspark_lab.evaluation.serving import DSPARK, MTP
+    from dspark_lab.scheduling.schedule import Fixed, policy_named
+    from dspark_lab.scheduling.sweep import Contender
+
+    dspark = _drafting("dspark", draft_ms, draft_share, raw).cut(PAPER_GAMMA)
+    return [Contender(MTP, _mtp(0.0, 0.0), Fixed()), Contender(DSPARK, dspark, policy_named(policies[0]))]
+
+
+def _mtp(draft_ms: float, draft_share: float) -> Drafting:
+    """MTP drafting one token, from rounds recorded of it, or else the first token of DSpark's."""
+    from dspark_lab.checkpoints import POCKET
+    from dspark_lab.scheduling.calibration import ROUNDS_FILE
+
+    if (POCKET / "mtp" / ROUNDS_FILE).is_file():
+        return _drafting("mtp", draft_ms, draft_share, True).cut(MTP_GAMMA, "MTP, one token")
+    drafting = _drafting("dspark", draft_ms, draft_share, True)
+    return drafting.cut(MTP_GAMMA, "DSpark's first token as a stand-in, no rounds of MTP are recorded")
+
+
+def _drafting(name: str, draft_ms: float, draft_share: float, raw: bool) -> Drafting:
+    """Recorded rounds by the drafter's name, folder or file, with the calibration that lies beside them."""
+    from dspark_lab.checkpoints import POCKET
+    from dspark_lab.scheduling.bootstrap import Drafting
+    from dspark_lab.scheduling.calibration import FILE, ROUNDS_FILE, Calibration
+    from dspark_lab.scheduling.recorded import RecordedRounds
+
+    places = [Path(name), POCKET / name] if Path(name).name == name else [Path(name)]
+    files = [place / ROUNDS_FILE if place.is_dir() else place for place in places]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        raise LabError(
+            f"there are no recorded rounds of {name!r}: record them with dspark-lab calibrate --drafter {name}, or name "
+            f"the folder or file that holds them."
+        )
+    rounds = RecordedRounds.load(file)
+    beside = file.with_name(FILE)
+    calibration = Calibration.load(beside) if beside.is_file() and rounds.confidence is not None and not raw else None
+    if calibration and calibration.drafter.revision != rounds.origin.drafter.revision:
+        raise LabError(
+            f"{beside} is for other weights than {file}: make it again with dspark-lab calibrate, or give --raw."
+        )
+    return Drafting(Path(name).name.removesuffix(".safetensors"), rounds, calibration, draft_ms, draft_share)
+
+
+def whole_ranges(option: str, text: str) -> list[int]:
+    """Whole numbers from 1 on, such as 1,8,16-64:16. Raises LabError for anything else."""
+    found: list[int] = []
+    for part in text.split(","):
+        parts = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9})(?::(\d{1,9}))?)?\s*", part)
+        if not parts:
+            raise LabError(f"{option} is {text!r}, but must be written as 1,8,64 or 1-200 or 8-200:8.")
+        first, last, step = (int(p) if p else None for p in parts.groups())
+        assert first is not None
+        some = range(first, (first if last is None else last) + 1, step if step is not None else 1) if step != 0 else ()
+        if not some or first < 1:
+            raise LabError(
+                f"{option} has {part.strip()!r}, but there must be 1 request at least, and ranges must rise."
+            )
+        found += some
+        if len(found) > 10_000:
+            raise LabError(f"{option} {text!r} names more than 10,000 loads: take larger steps, such as 1-100000:1000.")
+    return sorted(set(found))
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0 < value < float("inf") for value in found):
+        raise LabError(f"{option} is {text!r}, but must be numbers above 0, written as 50,80,120.")
+    return found
+
+
+def _weights(text: str) -> dict[str, float]:
+    weights = {}
+    for part in text.split(","):
+        name, _, weight = part.partition("=")
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            raise LabError(f"--mix is {text!r}, but must be written as math=2,chat=1.") from None
+    return weights
