@@ -209,10 +209,8 @@ def read_controls(controls: contract.Controls, block_size: int) -> Settings:
         raise LabError(
             f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}."
         )
-    values = {
-        name: getattr(controls, name) for name in ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens")
-    }
-    return Settings(**values)
+    names = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "policy", "load")
+    return Settings(**{name: getattr(controls, name) for name in names})
 
 
 def find_examples(folder: Path) -> list[contract.Example]:

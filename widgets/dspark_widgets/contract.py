@@ -75,7 +75,8 @@ class Status:
 
 @dataclass(frozen=True)
 class Controls:
-    """What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused."""
+    """What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused, and
+    so are ``policy`` and ``load``."""
 
     prompt: str = ""
     temperature: float = 1.0
@@ -84,6 +85,8 @@ class Controls:
     gamma: int = 7
     seed: int = 0
     max_new_tokens: int = 64
+    policy: str = "fixed"
+    load: int = 0
     drafter: bool = True
 
 

@@ -200,7 +200,7 @@ export interface Status {
   where: "" | "load" | "generate" | "example" | "fork" | "request";
 }
 
-/** What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused. */
+/** What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused, and so are ``policy`` and ``load``. */
 export interface Controls {
   prompt: string;
   temperature: number;
@@ -209,6 +209,8 @@ export interface Controls {
   gamma: number;
   seed: number;
   max_new_tokens: number;
+  policy: string;
+  load: number;
   drafter: boolean;
 }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { allSteps, endOf, known, locate, phasesOf, startOf, stepsOfRound } from "../src/logic/steps.js";
+import { forkSentence, scheduleFacts, scheduleSentence, settingOf } from "../src/logic/facts.js";
+import { overridesOf } from "../src/logic/diff.js";
 import { round } from "./trace.js";
 
 const name = (s) => [s.phase, s.k || "", s.sub].filter(Boolean).join(" ");
@@ -64,4 +66,22 @@ test("a phase that a round lacks starts at the next one", () => {
   const steps = allSteps([round(0, [], "bonus")]);
   assert.equal(steps[startOf(steps, 0, "sequential")].phase, "verify");
   assert.equal(steps[endOf(steps, 0)].phase, "commit");
+});
+
+const PLAN = { policy: "early-break", leaks: false, load: 60, source: "modelled", tokens: 269, theta: 36250.4, length: 1, why: "Admitting x_2 would lower Theta." };
+
+test("a scheduled cut gives the scheduler's own reason, one by hand does not", () => {
+  const cut = { ...round(0, ["accepted", "cut"], "bonus"), schedule: PLAN };
+  assert.equal(scheduleSentence(cut), PLAN.why);
+  assert.match(scheduleSentence({ ...round(0, ["cut", "cut"], "bonus"), schedule: PLAN }), /^Cut after 0: the rest is never sent/);
+  assert.equal(scheduleFacts(PLAN), "Algorithm 1 · load 60 · B = 269 tokens in the step · Θ = 36,250 tokens/s, modelled");
+  assert.match(scheduleFacts({ ...PLAN, policy: "mine", leaks: true, load: 0 }), /^mine · leaks/);
+});
+
+test("a round that nothing scheduled was verified whole, without a load", () => {
+  const plain = round(0, ["accepted"], "bonus");
+  assert.deepEqual([settingOf(plain, "policy"), settingOf(plain, "load"), settingOf(plain, "temperature")], ["fixed", 0, 1]);
+  const now = { ...round(0, ["cut"], "bonus"), schedule: PLAN };
+  const fork = { round: 0, overrides: overridesOf({ settings: { policy: "early-break", load: 60 } }), rounds: [now] };
+  assert.match(forkSentence({ rounds: [plain] }, fork), /^You set the policy from fixed to early-break and you set the load from 0 to 60;/);
 });

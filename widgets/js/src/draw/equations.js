@@ -52,14 +52,14 @@ function conf(_round, p) {
   return {
     title: EQ.conf,
     ref: EQ.ref(7),
-    lines: [math`c_k = σ(w · [h_k; W_1[x_{k-1}]])`, math`c_${p.k} = ${prob(p.confidence)}`],
+    lines: [math`c_k = σ(w · [h_k; W_1[x_{k-1}]])`, math`c_${p.k} = ${prob(p.confidence)}`, ...(p.calibrated === null ? [] : [math`${EQ.confCalibrated} c_${p.k} = ${prob(p.calibrated)}`])],
     note: p.overlap === null ? EQ.confNote : EQ.confTruth(prob(p.overlap)),
   };
 }
 
 /** @param {Round} round @param {Position} p @returns {Equation} */
 function survival(round, p) {
-  const factors = round.positions.slice(0, p.k).map((q) => prob(q.confidence)).join(" · ");
+  const factors = round.positions.slice(0, p.k).map((q) => prob(q.calibrated ?? q.confidence)).join(" · ");
   return {
     title: EQ.survival,
     ref: EQ.algorithm(1),

@@ -1,7 +1,7 @@
 // The sentence of a step or of a cell: which words from strings.js, with which numbers.
 import { CAUSE, S, WHY } from "../strings.js";
 import { firstEffect } from "./diff.js";
-import { apart, fine, prob, quoteToken, signed } from "./format.js";
+import { apart, fine, prob, quoteToken, signed, whole } from "./format.js";
 import { refused } from "./tree.js";
 
 /** @typedef {import("../contract").Round} Round */
@@ -38,9 +38,10 @@ const promptSentence = (round) =>
 
 /** @param {Round} round */
 export function scheduleSentence(round) {
+  if (round.schedule && round.schedule.length === round.verify_length) return round.schedule.why;
   const next = round.positions[round.verify_length];
   if (!next) return WHY.scheduleAll(round.gamma);
-  if (next.survival === null) return WHY.scheduleHand(round.verify_length);
+  if (next.survival === null || round.schedule) return WHY.scheduleHand(round.verify_length);
   return WHY.scheduleCut(round.verify_length, prob(next.survival));
 }
 
@@ -120,6 +121,21 @@ export function cellSentence(row, k, round) {
 /** @param {import("../contract").Token | null | undefined} token */
 const named = (token) => (token ? quoteToken(token.text) : CAUSE.nothing);
 
+/** What a setting was in a round; a round in which nothing was scheduled verified all, without a load. @param {Round} round @param {string} name */
+export function settingOf(round, name) {
+  if (name === "policy") return round.schedule?.policy ?? "fixed";
+  if (name === "load") return round.schedule?.load ?? 0;
+  return /** @type {any} */ (round)[name];
+}
+
+/** What the scheduler weighed. @param {import("../contract").Schedule} s */
+export const scheduleFacts = (s) =>
+  [S.policies[/** @type {keyof typeof S.policies} */ (s.policy)] ?? s.policy, s.leaks && S.leaks, s.load > 0 && S.loadOf(s.load), S.budget(whole(s.tokens), whole(s.theta), s.source)]
+    .filter(Boolean).join(" · ");
+
+/** What that rests on. @param {import("../contract").Schedule} s */
+export const scheduleGrounds = (s) => [S.rateOf(s.step_rate, s.source), s.note, s.background && S.loadFrom(s.background)].filter(Boolean).join(" ");
+
 /** One sentence: what the person changed in a fork, and its first effect. @param {Shown} parent @param {Shown} fork */
 export function forkSentence(parent, fork) {
   const [old, now] = [parent.rounds[fork.round], fork.rounds[fork.round]];
@@ -142,8 +158,8 @@ export function forkSentence(parent, fork) {
   const { verify_length: length, settings } = fork.overrides;
   if (length !== null && length !== old.verify_length) did.push(CAUSE.verify(old.verify_length, length));
   for (const [name, value] of Object.entries(settings)) {
-    if (/** @type {any} */ (old)[name] === value) continue;
-    did.push(CAUSE.setting(name, String(/** @type {any} */ (old)[name]), String(value)));
+    if (settingOf(old, name) === value) continue;
+    did.push(CAUSE.setting(name, String(settingOf(old, name)), String(value)));
   }
   return `${did.join(" and ")}; ${effect(old, now)}.`.replace(/^./, (c) => c.toUpperCase());
 }

@@ -77,5 +77,8 @@ export function signed(value) {
 /** @param {number} value @param {number} [digits] */
 export const fixed = (value, digits = 1) => value.toFixed(digits);
 
+/** A count: 36,250. @param {number} value */
+export const whole = (value) => Math.round(value).toLocaleString("en-US");
+
 /** Tokens a second. @param {{tokens: number, seconds: number}} run */
 export const rate = (run) => (run.seconds > 0 ? run.tokens / run.seconds : 0);

@@ -5,6 +5,7 @@ import { Icon } from "../draw/icons.js";
 import { fixed, rate } from "../logic/format.js";
 import { sender, useTrait } from "../store.js";
 import { APP } from "../strings.js";
+import { PolicyChoice } from "./edits.js";
 import { Stepper } from "./stepper.js";
 
 /** @typedef {import("../store.js").Model} Model */
@@ -85,6 +86,8 @@ function Panel({ model }) {
         <${NumberField} id="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
         <${NumberField} id="seed" label=${APP.seed} value=${controls.seed} min=${0} max=${2 ** 31} step=${1} onChange=${(/** @type {number} */ seed) => set({ seed })} />
         <${NumberField} id="max-tokens" label=${APP.maxTokens} value=${controls.max_new_tokens} min=${1} max=${512} step=${1} onChange=${(/** @type {number} */ n) => set({ max_new_tokens: n })} />
+        <label class="dl-field"><span>${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${!controls.drafter} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
+        <${NumberField} id="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ load) => set({ load })} />
         <label class="dl-field dl-switch"><input type="checkbox" role="switch" data-testid="drafter" checked=${controls.drafter} onChange=${(/** @type {any} */ e) => set({ drafter: e.target.checked })} />
           <span>${APP.drafter} <span class="dl-note">${controls.drafter ? APP.drafterOn : APP.drafterOff}</span></span></label>
       </div>

@@ -7,8 +7,9 @@ import { NumberInput } from "../draw/number.js";
 import { Rich } from "../draw/rich.js";
 import { Popup } from "../draw/popup.js";
 import { changes, overridesOf } from "../logic/diff.js";
-import { quotient } from "../logic/facts.js";
+import { quotient, settingOf } from "../logic/facts.js";
 import { prob, quoteToken, showToken } from "../logic/format.js";
+import { stages } from "../logic/steps.js";
 import { S } from "../strings.js";
 
 /** @typedef {import("../contract").Round} Round */
@@ -116,8 +117,19 @@ function pending(round, o) {
     list.push({ what: name, value: prob(value), without: { ...o, uniforms } });
   }
   if (o.verify_length !== null) list.push({ what: S.verifyLength, value: String(o.verify_length), without: { ...o, verify_length: null } });
-  for (const [name, value] of Object.entries(o.settings)) list.push({ what: name, value: String(value), without: { ...o, settings: {} } });
+  for (const [name, value] of Object.entries(o.settings)) {
+    const { [name]: _, ...settings } = o.settings;
+    list.push({ what: name, value: String(value), without: { ...o, settings } });
+  }
   return list;
+}
+
+/** A policy of those offered, or the one that is set. @param {{ id: string, value: string, disabled?: boolean, onChange: (value: string) => void }} props */
+export function PolicyChoice({ id, value, disabled, onChange }) {
+  const names = S.offered.includes(value) ? S.offered : [...S.offered, value];
+  return html`<select data-testid=${id} disabled=${disabled} value=${value} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
+    ${names.map((name) => html`<option value=${name} selected=${name === value}>${S.policies[/** @type {keyof typeof S.policies} */ (name)] ?? name}</option>`)}
+  </select>`;
 }
 
 /** @param {{ round: Round, edits: Edits, busy: boolean, forking: boolean, error: string, onFork: () => void }} props */
@@ -126,11 +138,13 @@ export function WhatIf({ round, edits, busy, forking, error, onFork }) {
   const verify = value.verify_length ?? round.verify_length;
   /** @param {number} length */
   const cut = (length) => () => set({ ...value, verify_length: length === round.verify_length ? null : length });
-  /** @param {number} next */
-  const heat = (next) => {
-    if (next < 0) return;
-    set({ ...value, settings: next === round.temperature ? {} : { temperature: next } });
+  /** @param {string} name @param {number | string} next */
+  const change = (name, next) => {
+    const { [name]: _, ...others } = value.settings;
+    set({ ...value, settings: next === settingOf(round, name) ? others : { ...others, [name]: next } });
   };
+  const policy = String(value.settings.policy ?? settingOf(round, "policy"));
+  const load = Number(value.settings.load ?? settingOf(round, "load"));
   const list = pending(round, value);
   return html`<section class="dl-whatif" aria-label=${S.whatIf}>
     <h3 class="dl-label">${S.whatIf}</h3>
@@ -141,7 +155,10 @@ export function WhatIf({ round, edits, busy, forking, error, onFork }) {
         <button type="button" class="dl-icon" data-testid="verify-more" aria-label=${`${S.verifyLength} ${verify + 1}`} disabled=${!live || verify >= round.gamma} onClick=${cut(verify + 1)}>+</button>
         <span class="dl-note">${S.verifyOf(round.gamma)}</span></span>`}
       <label class="dl-stepperbox">${S.temperature} <${NumberInput} min="0" max="5" step="0.1" data-testid="fork-temperature" disabled=${!live}
-        value=${value.settings.temperature ?? round.temperature} onChange=${heat} /> <span class="dl-note">${S.fromHere}</span></label>
+        value=${value.settings.temperature ?? round.temperature} onChange=${(/** @type {number} */ next) => next >= 0 && change("temperature", next)} /> <span class="dl-note">${S.fromHere}</span></label>
+      ${stages(round).confidence && html`<label class="dl-stepperbox">${S.policy} <${PolicyChoice} id="fork-policy" value=${policy} disabled=${!live} onChange=${(/** @type {string} */ next) => change("policy", next)} /></label>
+        <label class="dl-stepperbox" title=${S.loadName}>${S.load} <input type="range" min="0" max="256" step="1" data-testid="fork-load" disabled=${!live} value=${Math.min(256, load)} aria-label=${S.loadName}
+          onInput=${(/** @type {any} */ e) => change("load", Number(e.target.value))} /> <output class="dl-num">${load}</output></label>`}
       ${list.map((item) => html`<span class="dl-pendingchip" key=${item.what}><${Rich} text=${S.pending(item.what, item.value)} />
         <button type="button" class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => set(item.without)}><${Icon} name="remove" /></button></span>`)}
       <span class="dl-grow"></span>

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { html } from "../draw/html.js";
 import { Rich } from "../draw/rich.js";
 import { assemble, changes, merged, overridesOf } from "../logic/diff.js";
-import { cellSentence, stepSentence } from "../logic/facts.js";
+import { cellSentence, scheduleFacts, scheduleGrounds, stepSentence } from "../logic/facts.js";
 import { known } from "../logic/steps.js";
 import { sender, useRounds, useTrait } from "../store.js";
 import { S } from "../strings.js";
@@ -112,6 +112,7 @@ function Loaded({ model, shown }) {
     </div>
     <${RoundTable} round=${round} now=${now} step=${step} place=${place} edits=${edits} other=${branch.id ? other : undefined} otherName=${parent?.name ?? ""}
       setPlace=${(/** @type {Place} */ next) => (player.pause(), setChosen({ at: here, place: next }))} />
+    ${round.schedule && now.schedule && html`<p class="dl-note dl-schedule" data-testid="schedule" title=${scheduleGrounds(round.schedule)}>✂ ${scheduleFacts(round.schedule)}. ${scheduleGrounds(round.schedule)}</p>`}
     ${round.tree && html`<${TreeView} tree=${round.tree} now=${now} />`}
     <${WhatIf} round=${round} edits=${edits} busy=${busy} forking=${status.state === "forking"} error=${status.where === "fork" ? status.error : ""} onFork=${fork} />
     ${parent && html`<${Diff} parent=${parent} fork=${branch} />`}
