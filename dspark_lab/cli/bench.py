@@ -28,6 +28,16 @@ def decode(
     part("dspark_lab.bench.decode", "run", "install the lab again")(quick=quick, json_file=json)
 
 
+@app.command("engine")
+def engine(
+    quick: Annotated[bool, typer.Option("--quick", help="A few prompts, once: a look, soon.")] = False,
+    json: options.JsonFile = None,
+) -> None:
+    """Many requests decoded together beside one after another: tokens a second, and what a step is spent on."""
+    options.check_outputs(json=json)
+    part("dspark_lab.bench.engine", "run", "install the lab again")(quick=quick, json_file=json)
+
+
 @app.command("train")
 def train(
     quick: Annotated[bool, typer.Option("--quick", help="A few small batches: a look, soon.")] = False,

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dspark_kernels import inverse_cdf_each, softmax_filtered_each
-from dspark_lab.drafters.base import BatchDrafter, Choose, Drafter
+from dspark_kernels import inverse_cdf_each, softmax_filtered, softmax_filtered_each
+from dspark_lab.drafters.base import BatchDrafter, Choose, ChooseEach, Drafter
 from dspark_lab.settings import Settings
 
 
@@ -21,23 +21,21 @@ class Sampling:
     """The requests' temperatures, top-k and top-p, and from them the distributions of their logits."""
 
     def __init__(self, settings: Sequence[Settings]) -> None:
-        self._settings = (
-            torch.tensor([s.temperature for s in settings], dtype=torch.float64),
-            torch.tensor([s.top_k for s in settings]),
-            torch.tensor([s.top_p for s in settings], dtype=torch.float64),
-        )
-
-    def rows(self, which: NDArray[np.int64]) -> Sampling:
-        """Of the requests that ``which`` [N] counts, once each time."""
-        new = Sampling([])
-        t, k, p = (values[torch.from_numpy(which)] for values in self._settings)
-        new._settings = t, k, p
-        return new
+        self._rows = [(s.temperature, s.top_k, s.top_p) for s in settings]
+        self._alike = len(set(self._rows)) == 1
 
     @torch.inference_mode()
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """[N, V] in float64 of ``logits`` [N, V], a row for each request."""
-        return softmax_filtered_each(logits, *self._settings)
+    def probabilities(self, logits: Tensor, of: Sequence[int]) -> Tensor:
+        """[N, V] in float64 of ``logits`` [N, V], whose rows belong to the requests ``of`` [N]."""
+        if self._alike:
+            return softmax_filtered(logits, *self._rows[0])
+        temperature, top_k, top_p = zip(*(self._rows[request] for request in of), strict=True)
+        return softmax_filtered_each(
+            logits,
+            torch.tensor(temperature, dtype=torch.float64),
+            torch.tensor(top_k),
+            torch.tensor(top_p, dtype=torch.float64),
+        )
 
 
 class Draws:
@@ -49,17 +47,18 @@ class Draws:
         """[R, gamma, V]; what was not drawn is undefined."""
         self.seconds = 0.0
 
-    def among(self, which: NDArray[np.int64]) -> Any:
-        """``ChooseEach`` for those of the requests."""
-        sampling = self._sampling.rows(which)
-        rows = torch.from_numpy(which)
-        uniforms = self._uniforms[rows]
+    def among(self, which: Sequence[int]) -> ChooseEach:
+        """For those of the requests."""
+        whole = len(which) == len(self._uniforms)
+        rows = slice(None) if whole else torch.tensor(which)
 
         def choose(k: int, logits: Tensor) -> Tensor:
             began = perf_counter()
-            p_d = sampling.probabilities(logits)
-            self._room(p_d)[rows.to(p_d.device), k - 1] = p_d
-            tokens = inverse_cdf_each(p_d, uniforms[:, k - 1])
+            p_d = self._sampling.probabilities(logits, which)
+            if self.p_d is None:
+                self.p_d = p_d.new_empty((*self._uniforms.shape, p_d.shape[-1]))
+            self.p_d[rows, k - 1] = p_d
+            tokens = inverse_cdf_each(p_d, self._uniforms[rows, k - 1])
             self.seconds += perf_counter() - began
             return tokens
 
@@ -67,13 +66,8 @@ class Draws:
 
     def alone(self, request: int) -> Choose:
         """``Choose`` for one of them."""
-        choose = self.among(np.array([request]))
+        choose = self.among([request])
         return lambda k, logits: int(choose(k, logits[None]))
-
-    def _room(self, like: Tensor) -> Tensor:
-        if self.p_d is None:
-            self.p_d = like.new_empty((*self._uniforms.shape, like.shape[-1]))
-        return self.p_d
 
 
 @dataclass
@@ -130,10 +124,9 @@ class Together:
     def propose(
         self, slots: Sequence[int], anchors: Sequence[int], counts: NDArray[np.int64], draws: Draws
     ) -> Proposed:
-        gamma, who = int(counts.max()), np.flatnonzero(counts)
-        drafts = self._drafter.propose_slots(
-            self._states, [slots[i] for i in who.tolist()], [anchors[i] for i in who.tolist()], gamma, draws.among(who)
-        )
+        gamma, who = int(counts.max()), np.flatnonzero(counts).tolist()
+        places, starts = [slots[i] for i in who], [anchors[i] for i in who]
+        drafts = self._drafter.propose_slots(self._states, places, starts, gamma, draws.among(who))
         tokens = np.zeros((len(slots), gamma), dtype=np.int64)
         tokens[who] = drafts.tokens.numpy(force=True)
         confidence = None

@@ -107,7 +107,7 @@ def decode(
     logits, taps = pair.target.forward_slots(pair.cache, slots, blocks, pair.taps)
     assert logits is not None
     forwarded = perf_counter()
-    p_t = sampling.rows(np.repeat(np.arange(len(slots)), 1 + lengths)).probabilities(logits)
+    p_t = sampling.probabilities(logits, np.repeat(np.arange(len(slots)), 1 + lengths).tolist())
     stop = pair.target.stop_tokens
     accepted, last = verify_each(proposed.tokens, lengths, draws.p_d, p_t, u[:, gamma : 2 * gamma], u[:, -1], stop)
     verified = perf_counter()
