@@ -17,13 +17,12 @@ from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 
 if TYPE_CHECKING:
-    from dspark_lab.scheduling.bootstrap import Drafting
     from dspark_lab.scheduling.step_rate import StepRate
     from dspark_lab.scheduling.sweep import Contender, Sweep
 
 REQUESTS, PAPER_REQUESTS = "1,2,4,8,16,32,64,128,256", "1-10,12-48:4,56-264:8"
 POLICY, PAPER_POLICY = "early-break", "lagged"
-MTP_GAMMA, PAPER_GAMMA = 1, 5
+PAPER_GAMMA = 5
 
 
 def simulate(
@@ -179,16 +178,18 @@ def _notes(rate: StepRate, contenders: Sequence[Contender]) -> list[str]:
 def _contenders(
     drafters: list[str], policies: list[str], gamma: int | None, draft_ms: float, draft_share: float, raw: bool
 ) -> list[Contender]:
+    from dspark_lab.scheduling.bootstrap import Drafting
     from dspark_lab.scheduling.schedule import Fixed, policy_named
     from dspark_lab.scheduling.sweep import Contender
 
     chosen = [policy_named(name) for name in dict.fromkeys(policies)]
+    costs = {"draft_ms": draft_ms, "draft_share": draft_share}
     found = []
     for name in dict.fromkeys(drafters):
-        drafting = _mtp(draft_ms, draft_share) if name == "mtp-1" else _drafting(name, draft_ms, draft_share, raw)
         if name == "mtp-1":
-            found.append(Contender("mtp-1", drafting, Fixed()))
+            found.append(Contender(name, Drafting.mtp_1(**costs), Fixed()))
             continue
+        drafting = Drafting.named(name, raw=raw, **costs)
         if gamma is not None:
             drafting = drafting.cut(gamma)
         found += [Contender(f"{drafting.name} {p.name}", drafting, p) for p in chosen]
@@ -197,47 +198,12 @@ def _contenders(
 
 def _paper_contenders(policies: list[str], draft_ms: float, draft_share: float, raw: bool) -> list[Contender]:
     from dspark_lab.evaluation.serving import DSPARK, MTP
+    from dspark_lab.scheduling.bootstrap import Drafting
     from dspark_lab.scheduling.schedule import Fixed, policy_named
     from dspark_lab.scheduling.sweep import Contender
 
-    dspark = _drafting("dspark", draft_ms, draft_share, raw).cut(PAPER_GAMMA)
-    return [Contender(MTP, _mtp(0.0, 0.0), Fixed()), Contender(DSPARK, dspark, policy_named(policies[0]))]
-
-
-def _mtp(draft_ms: float, draft_share: float) -> Drafting:
-    """MTP drafting one token, from rounds recorded of it, or else the first token of DSpark's."""
-    from dspark_lab.checkpoints import POCKET
-    from dspark_lab.scheduling.calibration import ROUNDS_FILE
-
-    if (POCKET / "mtp" / ROUNDS_FILE).is_file():
-        return _drafting("mtp", draft_ms, draft_share, True).cut(MTP_GAMMA, "MTP, one token")
-    drafting = _drafting("dspark", draft_ms, draft_share, True)
-    return drafting.cut(MTP_GAMMA, "DSpark's first token as a stand-in, no rounds of MTP are recorded")
-
-
-def _drafting(name: str, draft_ms: float, draft_share: float, raw: bool) -> Drafting:
-    """Recorded rounds by the drafter's name, folder or file, with the calibration that lies beside them."""
-    from dspark_lab.checkpoints import POCKET
-    from dspark_lab.scheduling.bootstrap import Drafting
-    from dspark_lab.scheduling.calibration import FILE, ROUNDS_FILE, Calibration
-    from dspark_lab.scheduling.recorded import RecordedRounds
-
-    places = [Path(name), POCKET / name] if Path(name).name == name else [Path(name)]
-    files = [place / ROUNDS_FILE if place.is_dir() else place for place in places]
-    file = next((file for file in files if file.is_file()), None)
-    if file is None:
-        raise LabError(
-            f"there are no recorded rounds of {name!r}: record them with dspark-lab calibrate --drafter {name}, or name "
-            f"the folder or file that holds them."
-        )
-    rounds = RecordedRounds.load(file)
-    beside = file.with_name(FILE)
-    calibration = Calibration.load(beside) if beside.is_file() and rounds.confidence is not None and not raw else None
-    if calibration and calibration.drafter.revision != rounds.origin.drafter.revision:
-        raise LabError(
-            f"{beside} is for other weights than {file}: make it again with dspark-lab calibrate, or give --raw."
-        )
-    return Drafting(Path(name).name.removesuffix(".safetensors"), rounds, calibration, draft_ms, draft_share)
+    dspark = Drafting.named("dspark", raw=raw, draft_ms=draft_ms, draft_share=draft_share).cut(PAPER_GAMMA)
+    return [Contender(MTP, Drafting.mtp_1(), Fixed()), Contender(DSPARK, dspark, policy_named(policies[0]))]
 
 
 def whole_ranges(option: str, text: str) -> list[int]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dspark_lab.errors import LabError
-from dspark_lab.scheduling.calibration import Calibration
+from dspark_lab.scheduling.calibration import FILE, ROUNDS_FILE, Calibration
 from dspark_lab.scheduling.confidence import survival
 from dspark_lab.scheduling.recorded import RecordedRounds
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+POCKET = Path(__file__).parents[1] / "pocket"
 OUTCOMES = 64
 """Ways in which a redrawn round may end, all equally likely."""
 BITS = OUTCOMES.bit_length() - 1
@@ -45,6 +47,45 @@ class Drafting:
         for cost, value in (("draft_ms", self.draft_ms), ("draft_share", self.draft_share)):
             if not (math.isfinite(value) and value >= 0):
                 raise LabError(f"{cost} of {self.name} is {value}, but must be a finite number, 0 or more.")
+
+    @classmethod
+    def named(cls, name: str | Path, *, raw: bool = False, draft_ms: float = 0.0, draft_share: float = 0.0) -> Drafting:
+        """Recorded rounds, and the calibration that lies beside them.
+
+        Args:
+            name: one of the pocket drafters, a folder, or the file of the rounds. raw: leave the calibration out.
+
+        Raises:
+            LabError: no rounds are there, or the calibration is for other weights than they.
+        """
+        at = Path(name)
+        places = [at, POCKET / at] if at.name == str(name) else [at]
+        files = [place / ROUNDS_FILE if place.is_dir() else place for place in places]
+        file = next((file for file in files if file.is_file()), None)
+        if file is None:
+            raise LabError(
+                f"there are no recorded rounds of {str(name)!r}: record them with dspark-lab calibrate --drafter {name}, or "
+                f"name the folder or file that holds them."
+            )
+        rounds, beside = RecordedRounds.load(file), file.with_name(FILE)
+        calibration = None
+        if not raw and rounds.confidence is not None and beside.is_file():
+            calibration = Calibration.load(beside)
+            if calibration.drafter.revision != rounds.origin.drafter.revision:
+                raise LabError(
+                    f"{beside} is for other weights than {file}: make it again, or take the raw confidences."
+                )
+        return cls(at.name.removesuffix(".safetensors"), rounds, calibration, draft_ms, draft_share)
+
+    @classmethod
+    def mtp_1(cls, *, draft_ms: float = 0.0, draft_share: float = 0.0) -> Drafting:
+        """MTP drafting one token, from rounds recorded of the pocket MTP; where there are none, the first token of the
+        pocket DSpark stands in, and the name says so. It has no confidences: verify it whole."""
+        there = (POCKET / "mtp" / ROUNDS_FILE).is_file()
+        one = cls.named("mtp" if there else "dspark", raw=True, draft_ms=draft_ms, draft_share=draft_share)
+        name = "MTP, one token" if there else "DSpark's first token as a stand-in, no rounds of MTP are recorded"
+        one = one.cut(1, name)
+        return replace(one, rounds=replace(one.rounds, confidence=None))
 
     @property
     def gamma(self) -> int:

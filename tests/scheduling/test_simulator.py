@@ -269,3 +269,29 @@ def test_a_list_of_arrivals_from_a_file(tmp_path):
         (tmp_path / "b.json").write_text(text)
         with pytest.raises(LabError, match=said):
             Listed.load(tmp_path / "b.json")
+
+
+def test_shipped_and_saved_rounds_by_name(tmp_path):
+    shipped = Drafting.named("dspark")
+    assert shipped.name == "dspark" and shipped.calibration is not None and shipped.gamma == 7
+    assert Drafting.named("dspark", raw=True).calibration is None
+    made_rounds(90).save(tmp_path / "mine.safetensors")
+    assert Drafting.named(tmp_path / "mine.safetensors", draft_ms=2.0).draft_ms == 2.0
+    with pytest.raises(LabError, match="no recorded rounds of 'nobody'"):
+        Drafting.named("nobody")
+
+
+def test_a_calibration_for_other_weights_is_refused(tmp_path):
+    made = made_rounds(300)
+    origin = replace(made.origin, drafter=replace(made.origin.drafter, revision="ffffffffffff"))
+    replace(made, origin=origin).save(tmp_path / "rounds.safetensors")
+    fit_sts(made).save(tmp_path / "calibration.json")
+    with pytest.raises(LabError, match="for other weights"):
+        Drafting.named(tmp_path)
+    assert Drafting.named(tmp_path, raw=True).calibration is None
+
+
+def test_mtp_1_verifies_its_one_token_and_says_what_it_is():
+    one = Drafting.mtp_1()
+    assert one.gamma == 1 and one.rounds.confidence is None
+    assert ("stand-in" in one.name) == (one.rounds.origin.drafter.name == "pocket/dspark")
