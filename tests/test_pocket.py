@@ -229,3 +229,14 @@ def test_the_same_test_rejects_resampling_from_the_target(
     monkeypatch.setattr(acceptance, "residual", lambda p_t, p_d: p_t)
     p, _ = p_value(*pair, sessions=2_500)
     assert p < 1e-4
+
+
+def test_the_load_of_a_live_session_is_drawn_from_the_rounds_that_ship(pocket_lab: Lab) -> None:
+    settings = replace(GREEDY, temperature=1.0, policy="early-break")
+    cuts = []
+    for load in (0, 300):
+        first = pocket_lab.session(example("chat", "test", 0).prompt, replace(settings, load=load)).step()
+        assert all(p.calibrated is not None for p in first.positions)
+        cuts.append(first.verify_length)
+    assert "recorded rounds of pocket/dspark" in first.schedule.background
+    assert cuts[0] == 7 > cuts[1]

@@ -38,7 +38,8 @@ def ready(app: tuple[Page, Watch]) -> Iterator[Page]:
     """That page, its models loaded and its controls as at first."""
     page, watch = app
     page.get_by_test_id("drafter").check()
-    fill(page, temperature=1, gamma=7, seed=SEED, max_tokens=TOKENS)
+    page.get_by_test_id("policy").select_option("fixed")
+    fill(page, temperature=1, gamma=7, seed=SEED, max_tokens=TOKENS, load=0)
     yield page
     watch.check()
 
@@ -159,6 +160,23 @@ def test_forks_of_a_uniform_and_of_a_token_equal_pythons(ready: Page, pocket_lab
     expect(ready.get_by_test_id("branch-1")).to_have_count(0)
     ready.get_by_test_id("branch-0").click()
     check_trace(ready, session.trace())
+
+
+def test_the_load_moves_the_cut_in_a_run_and_in_a_fork(ready: Page, pocket_lab: Lab) -> None:
+    session = run(pocket_lab, policy="early-break", load=200)
+    ready.get_by_test_id("policy").select_option("early-break")
+    generate(ready, PROMPT, load=200)
+    check_trace(ready, session.trace())
+    cut = next(r for r in session.rounds if r.verify_length < r.gamma)
+    go_to_round(ready, cut.index)
+    expect(ready.get_by_test_id("schedule")).to_contain_text("Algorithm 1 · load 200 · B =")
+    expect(ready.get_by_test_id("schedule")).to_contain_text(f"Step rate: {cut.schedule.step_rate} (modelled).")
+    helpers.screenshot(ready, "voila-schedule")
+    ready.get_by_test_id("fork-load").fill("0")
+    freed = session.fork(cut.index, Overrides(settings={"load": 0})).run()
+    assert freed.rounds[cut.index].verify_length > cut.verify_length
+    helpers.fork(ready, 1, freed.trace())
+    expect(ready.get_by_test_id("diff-cause")).to_contain_text("You set the load from 200 to 0")
 
 
 def test_without_the_drafter_a_round_is_a_token(ready: Page, pocket_lab: Lab) -> None:

@@ -181,6 +181,8 @@ def test_an_error_of_a_run_is_shown_and_the_page_goes_on(recorded: Path) -> None
         ({"temperature": -0.5}, "temperature"),
         ({"seed": -1}, "seed"),
         ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"policy": "greedy"}, "no policy 'greedy'"),
+        ({"load": -3}, "load is -3"),
     ],
 )
 def test_controls_out_of_range_are_refused_with_the_limit(changed: dict[str, Any], said: str) -> None:
