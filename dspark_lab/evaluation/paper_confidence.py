@@ -92,6 +92,7 @@ def _figure6(recorded: RecordedRounds, calibration: Calibration, data: PaperData
     ours = {RAW: raw, SCALED: after}
     errors = [Series(name, {k: _maybe(r.ece, 100) for k, r in enumerate(rs, 1)}) for name, rs in ours.items()]
     areas = [Series(name, {k: _maybe(r.auc) for k, r in enumerate(rs, 1)}) for name, rs in ours.items()]
+    errors.append(Series("chance alone (modelled)", {k: _maybe(r.chance, 100) for k, r in enumerate(after, 1)}))
     if paper:
         errors.append(_theirs(RAW, {k: p.ece_before * 100 for k, p in paper.items()}))
         errors.append(_theirs(SCALED, {k: p.ece_after * 100 for k, p in paper.items()}))

@@ -35,12 +35,15 @@ class Reliability:
 
     Attributes:
         rounds: how many. ece: expected calibration error, mean over the bins of |predicted - happened|, weighted by rounds.
+        chance: the ece that true probabilities are expected to show on as many independent rounds, by the normal
+            approximation of each bin: modelled.
         auc: area under the ROC curve, None where all came out alike. brier: mean squared error.
         bins: equal ones of [0, 1], empty ones too.
     """
 
     rounds: int
     ece: float | None
+    chance: float | None
     auc: float | None
     brier: float | None
     bins: tuple[Bin, ...]
@@ -55,20 +58,26 @@ def reliability(predicted: ArrayLike, happened: ArrayLike, bins: int = BINS) -> 
     p, y = np.asarray(predicted, dtype=np.float64), np.asarray(happened, dtype=np.bool_)
     metrics = _metrics()
     if not len(p):
-        return Reliability(0, None, None, None, diagram(p, y, bins))
+        return Reliability(0, None, None, None, None, diagram(p, y, bins))
     auc = float(metrics.roc_auc_score(y, p)) if y.any() and not y.all() else None
     brier = float(metrics.brier_score_loss(y, p, pos_label=True))
-    return Reliability(len(p), calibration_error(p, y, bins), auc, brier, diagram(p, y, bins))
+    spread = np.sqrt(np.bincount(_bins(p, bins), p * (1 - p)))  # of how many happen in each bin
+    chance = float(np.sqrt(2 / np.pi) * spread.sum() / len(p))  # E|x| of a normal x is sqrt(2 / pi) of its spread
+    return Reliability(len(p), calibration_error(p, y, bins), chance, auc, brier, diagram(p, y, bins))
 
 
 def diagram(predicted: Floats, happened: Flags, bins: int = BINS) -> tuple[Bin, ...]:
     """The bins of a reliability diagram, those of ``calibration_error``."""
-    index = np.minimum((predicted * bins).astype(np.int64), bins - 1)
+    index = _bins(predicted, bins)
     counts, p, y = (np.bincount(index, weights, bins) for weights in (None, predicted, happened))
     return tuple(
         Bin(i / bins, int(n), float(p[i] / n) if n else None, float(y[i] / n) if n else None)
         for i, n in enumerate(counts)
     )
+
+
+def _bins(predicted: Floats, bins: int) -> NDArray[np.int64]:
+    return np.minimum((predicted * bins).astype(np.int64), bins - 1)
 
 
 def outcomes(recorded: RecordedRounds, confidence: Floats, kind: Kind) -> Iterator[tuple[Floats, Flags]]:

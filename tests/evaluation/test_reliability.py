@@ -13,7 +13,7 @@ from sklearn.calibration import calibration_curve
 from dspark_lab.errors import LabError
 from dspark_lab.evaluation.reliability import by_position, mean_error, outcomes, reliability
 from dspark_lab.evaluation.sweep import lengths, sweep
-from dspark_lab.scheduling.calibration import fit_sts
+from dspark_lab.scheduling.calibration import calibration_error, fit_sts
 from tests.scheduling.rounds import made_rounds
 
 
@@ -38,7 +38,15 @@ def test_a_case_by_hand() -> None:
 def test_where_all_came_out_alike_there_is_no_auc() -> None:
     assert reliability([0.2, 0.6], [1, 1]).auc is None
     empty = reliability([], [])
-    assert (empty.ece, empty.auc, empty.brier, empty.rounds) == (None, None, None, 0)
+    assert (empty.ece, empty.chance, empty.auc, empty.brier, empty.rounds) == (None, None, None, None, 0)
+
+
+def test_chance_is_the_error_of_true_probabilities() -> None:
+    """The mean over 200 draws of 2,000 outcomes, with a fixed seed: its standard error is about 1 % of it."""
+    rng = np.random.default_rng(0)
+    p = rng.beta(2, 1, 2000)
+    errors = [calibration_error(p, rng.random(2000) < p) for _ in range(200)]
+    assert reliability(p, rng.random(2000) < p).chance == pytest.approx(np.mean(errors), rel=0.05)
 
 
 def test_conditional_outcomes_are_of_rounds_that_got_there() -> None:
