@@ -308,7 +308,7 @@ def test_a_policy_that_fails_is_no_requests_fault(tiny_lab: Lab) -> None:
     assert not any(r.finished or r.tokens for r in requests)
 
 
-def test_an_interrupted_step_leaves_every_request_as_it_was(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_step_can_be_run_again(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(tiny_lab.target, tiny_lab.drafter)
     requests = [engine.submit(p, Settings(seed=i, max_new_tokens=30)) for i, p in enumerate(PROMPTS[:3])]
     engine.step()
@@ -316,9 +316,20 @@ def test_an_interrupted_step_leaves_every_request_as_it_was(tiny_lab: Lab, monke
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for name in ("verify_each", "_kept_rows"):
+    whole = Engine._emit
+
+    def interrupted_later(self: Engine, request: Any, *rest: Any) -> None:
+        if request is requests[1]:
+            raise KeyboardInterrupt
+        whole(self, request, *rest)
+
+    for module, name, patch in (
+        (rounds, "verify_each", interrupted),
+        (rounds, "_kept_rows", interrupted),
+        (Engine, "_emit", interrupted_later),
+    ):
         with monkeypatch.context() as patched:
-            patched.setattr(rounds, name, interrupted)
+            patched.setattr(module, name, patch)
             with pytest.raises(KeyboardInterrupt):
                 engine.step()
     engine.run()

@@ -147,7 +147,7 @@ class Engine:
         """Free the places of requests that have ended, admit others, read prompts, and decode a round of all that are ready.
 
         What fails for one request ends that one with its message; the others go on. Ended early, by an interrupt say, or by
-        a policy that fails, it leaves every request that has not had its round yet as it was.
+        a policy that fails, it may be called again: no request has lost or repeated a round.
 
         Raises:
             whatever the policy raised.
@@ -215,18 +215,19 @@ class Engine:
                 _fail(self._live[slots[0]], error)
 
     def _chunks(self) -> dict[int, int]:
-        """Slots whose prompts are to be read further, and up to where. A prompt's last token is the first anchor, which is
-        read with the first draft."""
+        """Slots that have not read all that they should, and up to where they shall: their prompts, or what an interrupt took
+        back. The last token is the next anchor, which is read with its draft."""
         budget, result = self.prefill_tokens, {}
         for slot, request in enumerate(self._live):
-            held, end = self._pair.held[slot], len(request.prompt_tokens) - 1
+            held, end = self._pair.held[slot], request.length - 1
             if budget > 0 and held < end:
                 result[slot] = min(end, held + budget)
                 budget -= result[slot] - held
         return result
 
     def _prefill(self, step: _Step, slots: list[int], ends: dict[int, int]) -> None:
-        chunks = [self._live[slot].prompt_tokens[self._pair.held[slot] : ends[slot]] for slot in slots]
+        texts = [[*self._live[slot].prompt_tokens, *self._live[slot].tokens] for slot in slots]
+        chunks = [text[self._pair.held[slot] : ends[slot]] for slot, text in zip(slots, texts, strict=True)]
         self._pair.read(slots, chunks)
         step.prefilled += sum(map(len, chunks))
 
