@@ -56,6 +56,7 @@ def run(quick: bool = False, json_file: Path | None = None) -> dict[str, Any]:
     """
     repeats = 15 if quick else 101
     milliseconds: dict[str, dict[int, float]] = {}
+    fastest: dict[str, dict[int, float]] = {}
     rate = step_rate_named("roofline:h100:qwen3-4b").extended(max(SIZES) * (1 + GAMMA))
     rates = [0.0, *rate.between(1, rate.most).tolist()]
     with tqdm(total=len(SIZES) * repeats, desc="bench schedule", unit="repeat") as bar:
@@ -71,6 +72,7 @@ def run(quick: bool = False, json_file: Path | None = None) -> dict[str, Any]:
                 bar.update(repeat > 0)
             for name, each in times.items():
                 milliseconds.setdefault(name, {})[size] = statistics.median(each)
+                fastest.setdefault(name, {})[size] = min(each)
     result = {
         "measured": True,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -80,6 +82,7 @@ def run(quick: bool = False, json_file: Path | None = None) -> dict[str, Any]:
         "gamma": GAMMA,
         "repeats": repeats,
         "milliseconds": milliseconds,
+        "fastest_milliseconds": fastest,
         "nanoseconds_per_n_log2_n": {
             name: {n: growth(n, ms) for n, ms in by.items()} for name, by in milliseconds.items()
         },
@@ -129,9 +132,9 @@ def _show(result: dict[str, Any]) -> None:
     console.print(f"Algorithm 1, nanoseconds per n log2 n of n = {GAMMA} R candidates: {shown}")
     slowest = {n: max(by[n] for name, by in result["milliseconds"].items() if name != PLAIN) for n in LIMITS}
     for size, limit in LIMITS.items():
-        ours = result["milliseconds"][ALGORITHM_1.name][size]
+        ours, best = (result[key][ALGORITHM_1.name][size] for key in ("milliseconds", "fastest_milliseconds"))
         ratio = result["milliseconds"][PLAIN][size] / ours
         console.print(
-            f"R = {size:,}: Algorithm 1 {ours:.3f} ms, the slowest policy {slowest[size]:.3f} ms, to stay under {limit:g} ms; "
+            f"R = {size:,}: Algorithm 1 {ours:.3f} ms (at best {best:.3f}, where nothing else ran), the slowest policy {slowest[size]:.3f} ms, to stay under {limit:g} ms; "
             f"[bold]{ratio:.1f}[/bold] times as fast as in plain Python"
         )

@@ -11,7 +11,8 @@ that depends on it, such as c_{k+1}; ``leaks`` says of a policy that it does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -30,15 +31,14 @@ class Pool:
 
     Attributes:
         survival: a [R, gamma] as given; drafted: how many of each request's there are, [R].
-        request, position: of each candidate in order, [n]; positions count from 1.
+        order: the candidates' numbers, those of position 1 of all requests first, [n].
         expected: tau after each admission, [n + 1]. theta: Theta, tokens per second, [n + 1].
         step_rate: SPS. earlier: the survival two steps ago, [R', gamma'], where the policy asks for it; None at first.
     """
 
     survival: Floats
     drafted: Ints
-    request: Ints
-    position: Ints
+    order: Ints
     expected: Floats
     theta: Floats
     step_rate: StepRate
@@ -48,9 +48,19 @@ class Pool:
     def requests(self) -> int:
         return len(self.survival)
 
+    @cached_property
+    def request(self) -> Ints:
+        """Whose each candidate in order is, [n]."""
+        return self.order % self.requests
+
+    @cached_property
+    def position(self) -> Ints:
+        """Which of its request's draft tokens each candidate in order is, [n], from 1."""
+        return self.order // self.requests + 1
+
     def first(self, count: int) -> Ints:
         """Lengths [R] with the first ``count`` candidates admitted."""
-        return np.bincount(self.request[:count], minlength=self.requests)
+        return np.bincount(self.order[:count] % self.requests, minlength=self.requests)
 
 
 class Policy(Protocol):
@@ -216,13 +226,18 @@ class Plan:
 
     Attributes:
         policy: whose. lengths: draft tokens to verify of each request, [R].
-        pool: the candidates, in admission order. admitted: which of them are verified, [n].
+        pool: the candidates, in admission order.
     """
 
     policy: Policy
     lengths: Ints
     pool: Pool
-    admitted: NDArray[np.bool_] = field(repr=False)
+
+    @cached_property
+    def admitted(self) -> NDArray[np.bool_]:
+        """Which of the candidates are verified, [n]."""
+        verified: NDArray[np.bool_] = self.pool.position <= self.lengths[self.pool.request]
+        return verified
 
     @property
     def tokens(self) -> int:
@@ -262,7 +277,7 @@ def schedule(
     """
     pool = make_pool(survival, step_rate, drafted, earlier)
     lengths = policy.lengths(pool)
-    return Plan(policy, lengths, pool, pool.position <= lengths[pool.request])
+    return Plan(policy, lengths, pool)
 
 
 def make_pool(
@@ -289,9 +304,7 @@ def make_pool(
     if there is not None:
         order = there[order]
     theta = expected * step_rate.between(requests, requests + len(order))
-    position, request = np.divmod(order, requests)
-    position += 1
-    return Pool(a, counts, request, position, expected, theta, step_rate, _optional(earlier))
+    return Pool(a, counts, order, expected, theta, step_rate, _optional(earlier))
 
 
 def _falling(values: Floats) -> Ints:
