@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from dspark_lab.decoding import Outcome, State, check_tree, decode_round, prefill, rewind
 from dspark_lab.describe import describe, describe_device
@@ -84,16 +84,39 @@ class Session:
 
     def step(self) -> Round:
         """Run one round and record it. Ended early, by an interrupt say, it leaves the session as it was."""
-        before = self.settings, self._pending, self.finished
-        rounds, count, start = len(self.rounds), len(self._starts), len(self.state.tokens)
+        back = self._way_back()
         try:
             self.rounds.append(describe(self.target, self.advance(), self.text))
         except BaseException:
+            back()
+            raise
+        return self.rounds[-1]
+
+    def peek(self, seed: int | None = None) -> Outcome:
+        """The next round as it comes out with ``seed``, or with the session's own. The session stays as it is.
+
+        Raises:
+            LabError: as ``advance``.
+        """
+        back = self._way_back()
+        if seed is not None:
+            self.settings = replace(self.settings, seed=seed)
+        try:
+            return self.advance()
+        finally:
+            back()
+
+    def _way_back(self) -> Callable[[], None]:
+        """What takes the session back to how it is now."""
+        before = self.settings, self._pending, self.finished
+        rounds, count, start = len(self.rounds), len(self._starts), len(self.state.tokens)
+
+        def back() -> None:
             rewind(self.drafter, self.state, start)
             self.settings, self._pending, self.finished = before
             del self.rounds[rounds:], self._starts[count:], self._round_settings[count:]
-            raise
-        return self.rounds[-1]
+
+        return back
 
     def run(
         self, *, trace: bool = True, on_round: Callable[[Round], None] | None = None,
@@ -118,12 +141,23 @@ class Session:
         Raises:
             LabError: there is no such round, or the overrides do not fit it. This session is untouched.
         """
+        if overrides is not None and not isinstance(overrides, Overrides):
+            raise LabError(f"overrides are a {type(overrides).__name__}: write Overrides(...), or Overrides.from_json.")
+        child = self.before(round_index)
+        child._pending = overrides or Overrides()
+        child.step()
+        return child
+
+    def before(self, round_index: int) -> Session:
+        """A session as this one was before round ``round_index``, which it is to run next.
+
+        Raises:
+            LabError: there is no such round.
+        """
         count = len(self._starts)
         if not isinstance(round_index, int) or isinstance(round_index, bool) or not 0 <= round_index < count:
             there = f"rounds 0 to {count - 1}" if count else "no rounds yet: run step() first"
             raise LabError(f"there is no round {round_index!r} to fork: this session has {there}.")
-        if overrides is not None and not isinstance(overrides, Overrides):
-            raise LabError(f"overrides are a {type(overrides).__name__}: write Overrides(...), or Overrides.from_json.")
         start = self._starts[round_index]
         child = object.__new__(Session)
         child.target, child.drafter, child.prompt = self.target, self.drafter, self.prompt
@@ -133,8 +167,7 @@ class Session:
         child.state = State(self.state.tokens[:start], self.state.cache.copy(start - 1), drafter_state, confidences)
         child.rounds, child.finished = self.rounds[:round_index], ""
         child._starts, child._round_settings = self._starts[:round_index], self._round_settings[:round_index]
-        child._pending, child._forked_at = overrides or Overrides(), round_index
-        child.step()
+        child._pending, child._forked_at = Overrides(), round_index
         return child
 
     def trace(self) -> Trace:

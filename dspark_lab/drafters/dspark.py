@@ -174,6 +174,19 @@ class DSparkDrafter:
 
         return successors
 
+    @torch.inference_mode()
+    def slot(self, state: PackedCache, anchor: int, before: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+        """What slot k = len(before) adds up: its parallel logits U_k [V], and the head's B [V] after ``before``, the x_0..x_{k-1}
+        that the head reads; None without a head. The backbone reads ``anchor``. The state stays as it is."""
+        hidden = self._block(state, anchor)
+        base = self.model.base_logits(hidden)[len(before) - 1]
+        bias, carried = None, None
+        if self.model.markov_head is not None:
+            step = self.model.markov_head.stepper(hidden)
+            for k, token in enumerate(before):
+                bias, carried = step(k, token, carried)
+        return base, bias
+
     def _block(self, state: PackedCache, anchor: int) -> Tensor:
         """Normalised hidden states [gamma, hidden] of the slots that predict."""
         c, device = self.config, self.model.fc.weight.device
