@@ -46,15 +46,15 @@ def goodness_of_fit(counts: Sequence[int], probabilities: Sequence[float]) -> Go
     """Test ``counts`` against ``probabilities``, which sum to 1. Bins depend on the expected counts alone."""
     total = sum(counts)
     impossible = sum(n for n, p in zip(counts, probabilities, strict=True) if p == 0)
-    bins: list[list[float]] = []  # observed, expected
+    bins: list[tuple[float, float]] = []  # observed, expected
     for p, n in sorted(zip(probabilities, counts, strict=True), reverse=True):
         if bins and bins[-1][1] < LEAST_EXPECTED:
-            bins[-1] = [bins[-1][0] + n, bins[-1][1] + p * total]
+            bins[-1] = (bins[-1][0] + n, bins[-1][1] + p * total)
         else:
-            bins.append([n, p * total])
+            bins.append((n, p * total))
     if len(bins) > 1 and bins[-1][1] < LEAST_EXPECTED:
-        n, expected = bins.pop()
-        bins[-1] = [bins[-1][0] + n, bins[-1][1] + expected]
+        rest, expected = bins.pop()
+        bins[-1] = (bins[-1][0] + rest, bins[-1][1] + expected)
     degrees = max(0, len(bins) - 1)
     statistic = sum((n - expected) ** 2 / expected for n, expected in bins) if degrees else 0.0
     p_value = 1.0

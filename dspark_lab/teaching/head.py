@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from dspark_kernels import softmax_filtered
 from dspark_lab.drafters.dspark import DSparkDrafter
 from dspark_lab.errors import LabError
+from dspark_lab.packed import PackedCache
 from dspark_lab.session import Session
 
 
@@ -56,7 +57,7 @@ def read_head(session: Session, round_index: int, k: int, previous: int | None =
         if isinstance(previous, bool) or not isinstance(previous, int) or not 0 <= previous < vocabulary:
             raise LabError(f"token id {previous!r} is not in the vocabulary of {vocabulary:,}: take one from 0 on.")
         before[-1] = previous
-    base, bias = drafter.slot(start.state.drafter_state, anchor, before)
+    base, bias = drafter.slot(cast("PackedCache", start.state.drafter_state), anchor, before)
     assert bias is not None
     s = start.settings
     sampling = s.temperature, s.top_k, s.top_p

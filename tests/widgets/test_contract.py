@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.settings import Overrides
+from dspark_lab.teaching.rules import RULES
 from dspark_widgets import contract, contract_types
 from dspark_widgets.app import LabApp
+from dspark_widgets.lens import HeadLens
+from dspark_widgets.race import DrafterRace
+from dspark_widgets.rejection import RejectionView
 from dspark_widgets.stepper import Stepper
+from dspark_widgets.view import View
 
 
 def test_the_generated_types_are_current() -> None:
@@ -22,11 +27,30 @@ def test_the_generated_types_are_current() -> None:
     assert written == contract_types.generate(), "run python -m dspark_widgets.contract_types"
 
 
-@pytest.mark.parametrize("view", [Stepper, LabApp])
-def test_the_traits_are_the_fields_of_the_view_state(view: type[Stepper]) -> None:
+def traits(view: type[View]) -> set[str]:
     own = {name for name in view.class_traits(sync=True) if not name.startswith("_")}
-    inherited = {"layout", "tabbable", "tooltip", "comm", "keys"}
-    assert own - inherited == {f.name for f in dataclasses.fields(contract.ViewState)}
+    return own - {"layout", "tabbable", "tooltip", "comm", "keys"}
+
+
+def test_the_traits_are_the_fields_of_the_view_state() -> None:
+    state = {f.name for f in dataclasses.fields(contract.ViewState)}
+    assert traits(LabApp) == state
+    of_its_own = {Stepper: set(), RejectionView: {"meters"}, HeadLens: {"lens"}, DrafterRace: {"race"}}
+    for view, own in of_its_own.items():
+        assert traits(view) == traits(View) | own
+    assert set(contract.KEPT) <= state
+
+
+def test_every_request_is_answered_by_the_app_and_told_somewhere() -> None:
+    for kind in get_args(contract.Request):
+        assert callable(getattr(LabApp, f"on_{kind.type}"))
+        assert contract.where_told({"type": kind.type}) in get_args(contract.Where)
+    assert contract.where_told({"type": "meter"}) == "meter"
+    assert contract.where_told(7) == "request"
+
+
+def test_the_rules_of_the_contract_are_the_librarys() -> None:
+    assert list(get_args(contract.RuleName)) == list(RULES)
 
 
 def test_importing_the_views_imports_no_torch() -> None:
@@ -44,6 +68,11 @@ def test_every_request_comes_back_as_it_was_sent() -> None:
         contract.ExampleRequest("math", 1),
         contract.StopRequest(),
         contract.SyncRequest(4),
+        contract.MeterRequest(0, 2, "resample", 200, True),
+        contract.HeadRequest(1, 0, 3, 17),
+        contract.HeadRequest(1, 0, 3, None, " of"),
+        contract.RaceRequest("hello", ("dspark", "none")),
+        contract.OpenRequest("dspark", 2),
     ]
     for request in requests:
         assert contract.read_request(to_json(request)) == request
@@ -70,6 +99,11 @@ def test_every_request_comes_back_as_it_was_sent() -> None:
         ({"type": "sync", "have": 1, "want": 2}, "unknown field 'want'"),
         ({"type": "generate", "controls": {"prompt": 3}}, "controls.prompt"),
         ({"type": "sync", "have": "all"}, "have"),
+        ({"type": "meter", "branch": 0, "round": 0, "rule": "hope", "rounds": 9}, "'hope', but must be one of 'exact'"),
+        ({"type": "meter", "branch": 0, "round": 0, "rule": "exact"}, "lacks the field 'rounds'"),
+        ({"type": "head", "branch": 0, "round": 0, "k": 1, "token": "x"}, "request.token"),
+        ({"type": "race", "prompt": "hi", "drafters": "dspark"}, "request.drafters has .* wrong type"),
+        ({"type": "race", "prompt": "hi", "drafters": [3]}, r"request.drafters\[0\]"),
     ],
 )
 def test_a_bad_message_raises_what_can_be_shown(message: Any, said: str) -> None:

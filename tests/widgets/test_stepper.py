@@ -190,7 +190,7 @@ def set_by_page(widget: Stepper, **state: Any) -> None:
         ("preferences", {"theme": "pink"}, "preferences.theme is 'pink'"),
         ("preferences", {"speed": float("inf")}, "preferences.speed"),
         ("preferences", "fast", "preferences"),
-        ("controls", {"prompt": None}, "controls.prompt"),
+        ("cursor", {"at": "2"}, "cursor.at has a value of the wrong type"),
         ("trace", {"rounds": 3}, "the page cannot set trace"),
         ("branches", 7, "the page cannot set branches"),
         ("status", [], "the page cannot set status"),

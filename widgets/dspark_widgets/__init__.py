@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dspark_widgets.app import LabApp
     from dspark_widgets.export import export_html
+    from dspark_widgets.lens import HeadLens
+    from dspark_widgets.race import DrafterRace
+    from dspark_widgets.rejection import RejectionView
     from dspark_widgets.stepper import Stepper
 
-__all__ = ["LabApp", "Stepper", "export_html"]
+__all__ = ["DrafterRace", "HeadLens", "LabApp", "RejectionView", "Stepper", "export_html"]
 
-_HOMES = {"LabApp": "app", "Stepper": "stepper", "export_html": "export"}
+_HOMES = {
+    "DrafterRace": "race",
+    "HeadLens": "lens",
+    "LabApp": "app",
+    "RejectionView": "rejection",
+    "Stepper": "stepper",
+    "export_html": "export",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The demo page: a prompt, a few settings and the stepper. Recorded traces show at once while the models load."""
+"""The demo page: a prompt, a few settings, the stepper and the other views. Recorded traces show while the models load."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
+
+import traitlets
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
@@ -14,7 +16,11 @@ from dspark_lab.settings import Settings
 from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Trace
 from dspark_widgets import contract
 from dspark_widgets.jobs import explain
-from dspark_widgets.stepper import Session, Stepper, Stop
+from dspark_widgets.lens import HeadLens
+from dspark_widgets.race import DrafterRace, Lab
+from dspark_widgets.rejection import RejectionView
+from dspark_widgets.stepper import Stepper
+from dspark_widgets.view import Stop
 
 RECORDED = Path(__file__).parent / "recorded"
 EXAMPLES_PER_DOMAIN = 3
@@ -23,41 +29,7 @@ BLOCK_SIZE = 7
 LOAD_REMEDY = "The recorded examples still work; `dspark-lab doctor` tells what is missing."
 
 
-class GenerateResult(Protocol):
-    """A finished or stopped run: its session, and the measured wall time of its tokens."""
-
-    @property
-    def session(self) -> Session: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def tokens(self) -> int: ...
-
-
-class Lab(Protocol):
-    """A loaded target with its drafter, as ``dspark_lab.load()`` gives it.
-
-    ``generate`` calls ``on_round`` after each round and asks ``should_stop``; without ``trace`` it records nothing.
-    """
-
-    @property
-    def block_size(self) -> int: ...
-    @property
-    def device(self) -> str: ...
-    def check(self, prompt: str) -> None: ...
-    def generate(
-        self,
-        prompt: str,
-        settings: Settings,
-        drafter: bool,
-        on_round: Callable[[Round], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
-        *,
-        trace: bool = True,
-    ) -> GenerateResult: ...
-
-
-class LabApp(Stepper):
+class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
     """The whole page. ``load`` is called in a thread and gives a ``Lab``; without it the recorded traces are all there is.
 
     A failed load is told on the page; the recordings stay. ``recorded`` is the folder of ``{domain}_{i}.json`` traces.
@@ -66,17 +38,20 @@ class LabApp(Stepper):
         LabError: an unknown keyword was used.
     """
 
+    kind = traitlets.Unicode("app").tag(sync=True)
+    controls: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    info: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    speeds: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+
     def __init__(
         self, load: Callable[[], Lab] | None = None, *, recorded: str | Path = RECORDED, **unknown: Any
     ) -> None:
         if unknown:
             raise LabError(f"unknown argument {sorted(unknown)[0]!r}: LabApp takes load and recorded.")
         super().__init__()
-        self._folder, self._lab = Path(recorded), cast("Lab | None", None)
-        self._loading = load is not None
+        self._folder, self._loading = Path(recorded), load is not None
         self._streamed: list[Round] = []
         examples = tuple(find_examples(self._folder))
-        self.kind = "app"
         self.controls = to_json(contract.Controls())
         self.info = to_json(contract.AppInfo(examples, "", BLOCK_SIZE, PROMPT_LIMIT))
         self.speeds = None
@@ -106,24 +81,30 @@ class LabApp(Stepper):
             self._lab = lab
             block = int(getattr(lab, "block_size", BLOCK_SIZE))
             self.info = {**self.info, "block_size": block}
+            self.offer_drafters()
             self.controls = {**self.controls, "gamma": min(self.controls["gamma"], block)}
         except Exception as failure:
             error = f"The models could not be loaded: {explain(failure)} {LOAD_REMEDY}"
         self._loading = False
         self.set_status(self.idle_state, error=error, where="load" if error else "")
 
-    def handle(self, request: contract.Request) -> None:
-        if isinstance(request, contract.GenerateRequest):
-            self._generate(request.controls)
-        elif isinstance(request, contract.ExampleRequest):
-            if self._worker.busy:
-                raise LabError("a run is still at work: stop it or wait for its end.")
-            self._show_example(request.domain, request.index)
-            self.set_status(self.idle_state)
-        elif isinstance(request, contract.SyncRequest):
-            self._send_rounds(request.have)
-        else:
-            super().handle(request)
+    def on_example(self, request: contract.ExampleRequest) -> None:
+        if self._worker.busy:
+            raise LabError("a run is still at work: stop it or wait for its end.")
+        self._show_example(request.domain, request.index)
+        self.set_status(self.idle_state)
+
+    def on_sync(self, request: contract.SyncRequest) -> None:
+        self._send_rounds(request.have)
+
+    def on_open(self, request: contract.OpenRequest) -> None:
+        super().on_open(request)
+        self.info = {**self.info, "example": ""}
+        self.speeds = None
+
+    def race_settings(self, prompt: str) -> Settings:
+        """As the page's controls are; each drafter drafts at most its block."""
+        return read_controls(contract.Controls(**{**self.controls, "prompt": prompt}), self.info["block_size"])
 
     def _show_example(self, domain: str, index: int) -> None:
         trace = Trace.load(self._folder / f"{domain}_{index}.json")
@@ -140,8 +121,8 @@ class LabApp(Stepper):
             self.info = {**self.info, "example": f"{domain}_{index}"}
             self.speeds = None
 
-    def _generate(self, controls: contract.Controls) -> None:
-        lab = self._lab
+    def on_generate(self, request: contract.GenerateRequest) -> None:
+        lab, controls = self._lab, request.controls
         if lab is None:
             if self._loading:
                 raise LabError("the models are still loading: wait a moment.")
@@ -150,15 +131,10 @@ class LabApp(Stepper):
         lab.check(controls.prompt)  # before the page is cleared: what cannot run leaves all as it is
 
         def job(should_stop: Stop) -> None:
-            error = ""
-            try:
-                self._clear(lab, controls, settings)
-                self._measure(lab, controls, settings, should_stop)
-            except Exception as failure:
-                error = explain(failure)
-            self.set_status(self.idle_state, error=error, where="generate" if error else "")
+            self._clear(lab, controls, settings)
+            self._measure(lab, controls, settings, should_stop)
 
-        self._worker.start(job)
+        self.work("generate", job)
 
     def _clear(self, lab: Lab, controls: contract.Controls, settings: Settings) -> None:
         """Make room for a new run: its trace has no rounds yet."""

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import from_json
 from dspark_lab.settings import Overrides
-from dspark_lab.trace import Round, Trace
+from dspark_lab.trace import Choice, Round, Token, Trace
 
 PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit")
 DOMAINS = ("math", "code", "chat")
 
 Phase = Literal["prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit"]
 Domain = Literal["math", "code", "chat"]
-State = Literal["loading", "ready", "recorded", "running", "measuring", "forking"]
-Where = Literal["", "load", "generate", "example", "fork", "request"]
+State = Literal["loading", "ready", "recorded", "running", "measuring", "forking", "repeating", "asking", "racing"]
+Where = Literal["", "load", "generate", "example", "fork", "meter", "lens", "race", "request"]
+RuleName = Literal["exact", "resample", "accept-all"]
+LaneState = Literal["waiting", "running", "measuring", "done", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Cursor:
     """The reader's place: branch, round and phase; ``k`` and ``sub`` refine phases that go position by position.
 
     ``sub`` is "bias" or "draw" in the sequential phase, "final" at the round's last draw, else "". ``serial`` counts
-    the traces shown so far: a place in an earlier trace is not one in the next.
+    the traces shown so far: a place in an earlier trace is not one in the next. ``at`` is the position that the reader
+    chose, gamma + 1 the final token's, and ``row`` the table's row; 0 and "" leave both to the phase.
     """
 
     branch: int = 0
@@ -40,15 +43,19 @@ class Cursor:
     k: int = 0
     sub: str = ""
     serial: int = 0
+    at: int = 0
+    row: str = ""
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """What the reader likes: theme, whether acceptance is predicted before it shows, steps a second when playing."""
+    """What the reader likes: theme, whether acceptance is predicted before it shows, steps a second when playing, and
+    the ``kind`` of the view that is open below the stepper."""
 
     theme: Literal["auto", "light", "dark"] = "auto"
     predict: bool = False
     speed: float = 1.0
+    tab: str = "rejection"
 
 
 @dataclass(frozen=True)
@@ -128,13 +135,106 @@ class AppInfo:
 
 
 @dataclass(frozen=True)
+class MeterRow:
+    """A token's probability under p_t and under the rule's own law, and how often it came out; no token: all others."""
+
+    token: Token | None
+    p_t: float
+    law: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A round repeated ``rounds`` times with the seeds from ``first_seed`` on, as in ``dspark_lab.teaching.exactness``."""
+
+    branch: int
+    round: int
+    rule: str
+    rounds: int
+    first_seed: int
+    rows: tuple[MeterRow, ...]
+    others: MeterRow
+    statistic: float
+    degrees: int
+    p_value: float
+    impossible: int
+    distance: float
+    bias: float
+    history: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Draft position ``k`` as the sequential head makes it after ``previous``; ``base`` is without the head."""
+
+    branch: int
+    round: int
+    k: int
+    previous: Token
+    base: tuple[Choice, ...]
+    draft: tuple[Choice, ...]
+    biased_up: tuple[Choice, ...]
+    biased_down: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A drafter that can race, "none" the target alone."""
+
+    name: str
+    title: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A token of a round's block and what became of it: accepted, rejected, discarded, cut, residual, bonus, plain."""
+
+    token: Token
+    kind: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One drafter's run: its rounds as blocks, and, measured without recording, its ``seconds``.
+
+    ``acceptance`` holds by position the share accepted of those that were reached; null where none was.
+    """
+
+    name: str
+    title: str
+    state: LaneState
+    error: str
+    rounds: tuple[tuple[Piece, ...], ...]
+    tokens: int
+    tau: float
+    acceptance: tuple[float | None, ...]
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Race:
+    """One prompt, one seed, several drafters: the ``choices`` there are, and the last race; ``opened`` is the lane whose
+    trace is shown, or ""."""
+
+    choices: tuple[Runner, ...]
+    prompt: str
+    settings: Mapping[str, Any]
+    device: str
+    lanes: tuple[Lane, ...]
+    opened: str = ""
+
+
+@dataclass(frozen=True)
 class ViewState:
     """The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked.
 
-    ``run`` numbers the run whose rounds are being streamed. The last three are null outside the app.
+    ``run`` numbers the run whose rounds are being streamed. A view has the traits from ``meters`` on that it shows; those
+    from ``controls`` on are the app's.
     """
 
-    kind: Literal["stepper", "app", "page"]
+    kind: Literal["stepper", "rejection", "lens", "race", "app"]
     live: bool
     run: int
     trace: Trace | None
@@ -142,6 +242,9 @@ class ViewState:
     cursor: Cursor
     preferences: Preferences
     status: Status
+    meters: tuple[Meter, ...]
+    lens: Lens | None
+    race: Race | None
     controls: Controls | None
     info: AppInfo | None
     speeds: Speeds | None
@@ -197,7 +300,52 @@ class SyncRequest:
     type: Literal["sync"] = "sync"
 
 
-Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
+@dataclass(frozen=True)
+class MeterRequest:
+    """Repeat a round ``rounds`` times more and judge it by ``rule``; ``afresh`` forgets what was counted before."""
+
+    branch: int
+    round: int
+    rule: RuleName
+    rounds: int
+    afresh: bool = False
+    type: Literal["meter"] = "meter"
+
+
+@dataclass(frozen=True)
+class HeadRequest:
+    """Ask the sequential head at position ``k`` after another previous token, by its id or, without one, by its text."""
+
+    branch: int
+    round: int
+    k: int
+    token: int | None = None
+    text: str = ""
+    type: Literal["head"] = "head"
+
+
+@dataclass(frozen=True)
+class RaceRequest:
+    """Run the prompt once with each of these drafters."""
+
+    prompt: str
+    drafters: tuple[str, ...]
+    type: Literal["race"] = "race"
+
+
+@dataclass(frozen=True)
+class OpenRequest:
+    """Show the trace of a race's lane, at a round."""
+
+    lane: str
+    round: int
+    type: Literal["open"] = "open"
+
+
+Request = (
+    ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
+    | MeterRequest | HeadRequest | RaceRequest | OpenRequest
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -210,14 +358,19 @@ class RoundsReply:
     type: Literal["rounds"] = "rounds"
 
 
-_REQUESTS: dict[str, type[Any]] = {
-    "fork": ForkRequest,
-    "delete": DeleteRequest,
-    "generate": GenerateRequest,
-    "example": ExampleRequest,
-    "stop": StopRequest,
-    "sync": SyncRequest,
+_REQUESTS: dict[str, type[Any]] = {kind.type: kind for kind in get_args(Request)}
+_WHERE: dict[str, Where] = {
+    "fork": "fork",
+    "delete": "fork",
+    "generate": "generate",
+    "example": "example",
+    "meter": "meter",
+    "head": "lens",
+    "race": "race",
+    "open": "race",
 }
+KEPT = ("kind", "trace", "branches", "cursor", "meters", "lens", "race")
+"""What a page without a kernel keeps of a view."""
 _SET_BY_THE_PAGE: dict[str, type[Any]] = {"cursor": Cursor, "preferences": Preferences, "controls": Controls}
 _RELOAD = "Reload the page, so that page and library are of one version."
 
@@ -234,6 +387,11 @@ def read_request(message: Any) -> Request:
         values["overrides"] = Overrides.from_json(values["overrides"])
     request: Request = from_json(_REQUESTS[kind], values, f"the page's {kind} request", _RELOAD)
     return request
+
+
+def where_told(message: Any) -> Where:
+    """Where an error of this request is shown."""
+    return _WHERE.get(str(message.get("type", "")), "request") if isinstance(message, Mapping) else "request"
 
 
 def check_trait(name: str, value: Any) -> None:

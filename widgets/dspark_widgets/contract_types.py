@@ -18,9 +18,12 @@ PARTS = (
     *(trace.Token, trace.Choice, trace.Position, trace.Node, trace.Tree, trace.Schedule, trace.Final),
     *(trace.Timings, trace.Round, trace.ModelInfo, trace.Trace),
     *(settings.Settings, settings.Overrides, contract.Cursor, contract.Preferences, contract.Branch, contract.Status),
-    *(contract.Controls, contract.Example, contract.Speed, contract.Speeds, contract.AppInfo, contract.ViewState),
+    *(contract.Controls, contract.Example, contract.Speed, contract.Speeds, contract.AppInfo),
+    *(contract.MeterRow, contract.Meter, contract.Lens, contract.Runner, contract.Piece, contract.Lane, contract.Race),
+    contract.ViewState,
     *(contract.ForkRequest, contract.DeleteRequest, contract.GenerateRequest, contract.ExampleRequest),
-    *(contract.StopRequest, contract.SyncRequest, contract.RoundsReply),
+    *(contract.StopRequest, contract.SyncRequest, contract.MeterRequest, contract.HeadRequest, contract.RaceRequest),
+    *(contract.OpenRequest, contract.RoundsReply),
 )
 _SIMPLE = {str: "string", int: "number", float: "number", bool: "boolean", Any: "any", type(None): "null"}
 
@@ -38,7 +41,8 @@ def typescript(kind: Any) -> str:
         return " | ".join(typescript(part) for part in arguments)
     if origin is tuple:
         if arguments[-1] is Ellipsis:
-            return f"{typescript(arguments[0])}[]"
+            item = typescript(arguments[0])
+            return f"({item})[]" if " | " in item else f"{item}[]"
         return f"[{', '.join(typescript(part) for part in arguments)}]"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"{{ [key: string]: {typescript(arguments[1])} }}"

@@ -1,11 +1,11 @@
-"""A trace as one HTML file that steps through it anywhere: no kernel, no server, no request."""
+"""A view as one HTML file that shows its trace anywhere: no kernel, no server, no request."""
 
 from __future__ import annotations
 
 import html
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import write_atomically
@@ -60,23 +60,30 @@ def embed_json(value: Any) -> str:
     return text
 
 
-def export_html(trace: Trace, path: str | Path) -> Path:
-    """Write ``trace`` as a self-contained page and return its path; an old file is replaced only by a whole one.
+class Snapshot(Protocol):
+    """A view, as in ``dspark_widgets.view``."""
+
+    def snapshot(self) -> dict[str, Any]: ...
+
+
+def export_html(source: Trace | Snapshot, path: str | Path) -> Path:
+    """Write a trace, which then shows in the stepper, or a view with all that it shows now, as a self-contained page, and
+    return its path; an old file is replaced only by a whole one.
 
     Long traces are written with six digits a number, so that the page stays under 1.5 MB.
 
     Raises:
-        LabError: the trace has no rounds, is too long for one page, or the file cannot be written.
+        LabError: there are no rounds to show, they are too long for one page, or the file cannot be written.
     """
-    if not trace.rounds:
+    state: dict[str, Any] = source.snapshot() if not isinstance(source, Trace) else _stepper(source)
+    rounds = len((state.get("trace") or {}).get("rounds", ()))
+    if not rounds and not (state.get("race") or {}).get("lanes"):
         raise LabError("the trace has no rounds, so there is nothing to step through: run the session first.")
-    path, value = Path(path), trace.to_json()
-    page = _page(value)
+    path, page = Path(path), _page(state)
     if len(page.encode()) > SIZE_LIMIT:
-        page = _page(_rounded(value))
+        page = _page(_rounded(state))
     size = len(page.encode())
     if size > SIZE_LIMIT:
-        rounds = len(trace.rounds)
         raise LabError(
             f"the page of {rounds} rounds would have {size:,} bytes, more than 1,500,000: export a shorter trace."
         )
@@ -84,10 +91,15 @@ def export_html(trace: Trace, path: str | Path) -> Path:
     return path
 
 
-def _page(trace: dict[str, Any]) -> str:
+def _stepper(trace: Trace) -> dict[str, Any]:
+    return {"kind": "stepper", "trace": trace.to_json()}
+
+
+def _page(state: dict[str, Any]) -> str:
     script, css = bundle()
-    title = html.escape(f"{trace['prompt'][:60]} | DSpark Lab")
-    payload = embed_json({"kind": "page", "trace": trace})
+    prompt = (state.get("trace") or state["race"])["prompt"]
+    title = html.escape(f"{prompt[:60]} | DSpark Lab")
+    payload = embed_json(state)
     return _PAGE.format(title=title, css=css.replace("</", "<\\/"), payload=payload, script=_inline(script))
 
 

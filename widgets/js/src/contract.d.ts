@@ -173,13 +173,16 @@ export interface Cursor {
   k: number;
   sub: string;
   serial: number;
+  at: number;
+  row: string;
 }
 
-/** What the reader likes: theme, whether acceptance is predicted before it shows, steps a second when playing. */
+/** What the reader likes: theme, whether acceptance is predicted before it shows, steps a second when playing, and the ``kind`` of the view that is open below the stepper. */
 export interface Preferences {
   theme: "auto" | "light" | "dark";
   predict: boolean;
   speed: number;
+  tab: string;
 }
 
 /** A fork: as its parent before ``round``, then ``rounds``. The original trace is branch 0 and is not in the list. */
@@ -194,10 +197,10 @@ export interface Branch {
 
 /** What Python is doing; ``error`` is a message fit to be shown, and ``where`` the request that it answers. */
 export interface Status {
-  state: "loading" | "ready" | "recorded" | "running" | "measuring" | "forking";
+  state: "loading" | "ready" | "recorded" | "running" | "measuring" | "forking" | "repeating" | "asking" | "racing";
   text: string;
   error: string;
-  where: "" | "load" | "generate" | "example" | "fork" | "request";
+  where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "request";
 }
 
 /** What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused, and so are ``policy`` and ``load``. */
@@ -243,9 +246,83 @@ export interface AppInfo {
   prompt_limit: number;
 }
 
+/** A token's probability under p_t and under the rule's own law, and how often it came out; no token: all others. */
+export interface MeterRow {
+  token: Token | null;
+  p_t: number;
+  law: number;
+  count: number;
+}
+
+/** A round repeated ``rounds`` times with the seeds from ``first_seed`` on, as in ``dspark_lab.teaching.exactness``. */
+export interface Meter {
+  branch: number;
+  round: number;
+  rule: string;
+  rounds: number;
+  first_seed: number;
+  rows: MeterRow[];
+  others: MeterRow;
+  statistic: number;
+  degrees: number;
+  p_value: number;
+  impossible: number;
+  distance: number;
+  bias: number;
+  history: [number, number][];
+}
+
+/** Draft position ``k`` as the sequential head makes it after ``previous``; ``base`` is without the head. */
+export interface Lens {
+  branch: number;
+  round: number;
+  k: number;
+  previous: Token;
+  base: Choice[];
+  draft: Choice[];
+  biased_up: Choice[];
+  biased_down: Choice[];
+}
+
+/** A drafter that can race, "none" the target alone. */
+export interface Runner {
+  name: string;
+  title: string;
+  summary: string;
+}
+
+/** A token of a round's block and what became of it: accepted, rejected, discarded, cut, residual, bonus, plain. */
+export interface Piece {
+  token: Token;
+  kind: string;
+}
+
+/** One drafter's run: its rounds as blocks, and, measured without recording, its ``seconds``. */
+export interface Lane {
+  name: string;
+  title: string;
+  state: "waiting" | "running" | "measuring" | "done" | "stopped" | "failed";
+  error: string;
+  rounds: Piece[][];
+  tokens: number;
+  tau: number;
+  acceptance: (number | null)[];
+  seconds: number | null;
+}
+
+/** One prompt, one seed, several drafters: the ``choices`` there are, and the last race; ``opened`` is the lane whose trace is shown, or "". */
+export interface Race {
+  choices: Runner[];
+  prompt: string;
+  settings: { [key: string]: any };
+  device: string;
+  lanes: Lane[];
+  opened: string;
+}
+
 /** The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked. */
 export interface ViewState {
-  kind: "stepper" | "app" | "page";
+  kind: "stepper" | "rejection" | "lens" | "race" | "app";
   live: boolean;
   run: number;
   trace: Trace | null;
@@ -253,6 +330,9 @@ export interface ViewState {
   cursor: Cursor;
   preferences: Preferences;
   status: Status;
+  meters: Meter[];
+  lens: Lens | null;
+  race: Race | null;
   controls: Controls | null;
   info: AppInfo | null;
   speeds: Speeds | null;
@@ -296,6 +376,40 @@ export interface SyncRequest {
   type: "sync";
 }
 
+/** Repeat a round ``rounds`` times more and judge it by ``rule``; ``afresh`` forgets what was counted before. */
+export interface MeterRequest {
+  branch: number;
+  round: number;
+  rule: "exact" | "resample" | "accept-all";
+  rounds: number;
+  afresh: boolean;
+  type: "meter";
+}
+
+/** Ask the sequential head at position ``k`` after another previous token, by its id or, without one, by its text. */
+export interface HeadRequest {
+  branch: number;
+  round: number;
+  k: number;
+  token: number | null;
+  text: string;
+  type: "head";
+}
+
+/** Run the prompt once with each of these drafters. */
+export interface RaceRequest {
+  prompt: string;
+  drafters: string[];
+  type: "race";
+}
+
+/** Show the trace of a race's lane, at a round. */
+export interface OpenRequest {
+  lane: string;
+  round: number;
+  type: "open";
+}
+
 /** Rounds of run ``run`` as they come: append them at ``start``. */
 export interface RoundsReply {
   run: number;
@@ -306,4 +420,4 @@ export interface RoundsReply {
 
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest;
+export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest;

@@ -4,10 +4,13 @@ import { html } from "./draw/html.js";
 import { stillModel, useTrait } from "./store.js";
 import { useTheme } from "./theme.js";
 import { App } from "./views/app.js";
+import { Frame } from "./views/frame.js";
 import { Stepper } from "./views/stepper.js";
+import { VIEWS } from "./views/views.js";
 import "./css/base.css";
 import "./css/table.css";
 import "./css/parts.css";
+import "./css/views.css";
 import "./css/app.css";
 
 /** @typedef {import("./store.js").Model} Model */
@@ -17,8 +20,9 @@ function Root({ model }) {
   const [preferences] = useTrait(model, "preferences");
   const [kind] = useTrait(model, "kind");
   const theme = useTheme(preferences?.theme ?? "auto");
-  return html`<div class="dl" data-theme=${theme} data-kind=${kind} data-lm-suppress-shortcuts="true">
-    ${kind === "app" ? html`<${App} model=${model} />` : html`<${Stepper} model=${model} />`}
+  const view = VIEWS[kind];
+  return html`<div class="dl" data-theme=${theme} data-kind=${kind} data-page=${model.still ? "true" : undefined} data-lm-suppress-shortcuts="true">
+    ${view ? html`<${Frame} model=${model} title=${view.title} rounds=${view.rounds}><${view.View} model=${model} /><//>` : html`<${kind === "app" ? App : Stepper} model=${model} />`}
   </div>`;
 }
 
@@ -28,15 +32,15 @@ function render({ model, el }) {
   return () => draw(null, el);
 }
 
-/** Show a trace on a page without a kernel. @param {HTMLElement} element @param {Partial<import("./contract").ViewState>} payload */
+/** Show a view on a page without a kernel. @param {HTMLElement} element @param {Partial<import("./contract").ViewState>} payload */
 export function mountStatic(element, payload) {
   const model = stillModel({
-    kind: "page",
+    kind: "stepper",
     live: false,
     run: 0,
     branches: [],
-    cursor: { branch: 0, round: 0, phase: "commit", k: 0, sub: "", serial: 0 },
-    preferences: { theme: "auto", predict: false, speed: 1 },
+    cursor: { branch: 0, round: 0, phase: "commit", k: 0, sub: "", serial: 0, at: 0, row: "" },
+    preferences: { theme: "auto", predict: false, speed: 1, tab: "rejection" },
     status: { state: "recorded", text: "", error: "", where: "" },
     ...payload,
   });

@@ -9,7 +9,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
  *   get: (name: string) => any, set: (name: string, value: any) => void, save_changes: () => void,
  *   on: (event: string, callback: (...args: any[]) => void) => void,
  *   off: (event: string, callback: (...args: any[]) => void) => void,
- *   send: (message: any) => void,
+ *   send: (message: any) => void, still?: boolean,
  * }} Model
  */
 
@@ -29,6 +29,7 @@ export function stillModel(state) {
     on: (event, callback) => void (listeners.get(event) ?? listeners.set(event, new Set()).get(event))?.add(callback),
     off: (event, callback) => void listeners.get(event)?.delete(callback),
     send: () => {},
+    still: true,
   };
 }
 
@@ -56,6 +57,9 @@ export function useTrait(model, name) {
   );
   return [value, write];
 }
+
+/** Is something at work, so that nothing else can be asked for? @param {import("./contract").Status} status */
+export const isBusy = (status) => !["loading", "ready", "recorded"].includes(status.state);
 
 /** @param {Model} model @returns {(request: Request) => void} */
 export const sender = (model) => (request) => model.send(request);

@@ -54,6 +54,8 @@ export const S = {
   draftUniform: (/** @type {string} */ u) => `u ${u}`,
   changedFrom: (/** @type {string} */ name) => `differs from ${name}`,
   position: (/** @type {number} */ k) => `position ${k}`,
+  positions: "Positions of the round",
+  others: "all others",
 
   text: "text so far",
   rounds: "rounds",
@@ -91,7 +93,6 @@ export const S = {
   detail: (/** @type {number} */ k) => `Position ${k}: why`,
   detailFinal: "The final token: why",
   chart: "Target and draft over the top tokens",
-  chartRow: (/** @type {string} */ x, /** @type {string} */ pt, /** @type {string} */ pd) => `${x}: target ${pt}, draft ${pd}`,
   legend: { pd: "draft p_d", pt: "target p_t", min: "shared: min(p_t, p_d)", rest: "residual: p_t − p_d above 0" },
   below: (/** @type {string} */ value) => `≤${value}`,
   notYetVerified: "The target has not been asked yet: step on to verify.",
@@ -186,8 +187,8 @@ export const WHY = {
   accepted: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r) => `u = ${u} < p_t/p_d = ${r}, so ${x} is accepted.`,
   acceptedSure: (/** @type {string} */ x, /** @type {string} */ pt, /** @type {string} */ pd, /** @type {boolean} */ same) =>
     `The target likes ${x} ${same ? "just as well as" : "better than"} the drafter does (p_t = ${pt} ${same ? "=" : ">"} p_d = ${pd}), so it is accepted whatever u is.`,
-  rejected: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r, /** @type {string} */ next) =>
-    `u = ${u} ≥ p_t/p_d = ${r}, so ${x} is rejected; the residual draws ${next}.`,
+  rejected: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r, /** @type {string} */ next, /** @type {string} */ last) =>
+    `u = ${u} ≥ p_t/p_d = ${r}, so ${x} is rejected; the residual's own draw u = ${last} falls on ${next}.`,
   rejectedEarly: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r, /** @type {number} */ rest) =>
     `u = ${u} ≥ p_t/p_d = ${r}, so ${x} is rejected` + (rest > 0 ? `, and the ${count(rest, "token")} verified after it ${rest === 1 ? "goes" : "go"} with it.` : "."),
   discarded: (/** @type {string} */ x, /** @type {number} */ k) => `${x} is discarded unseen: position ${k} already ended the round's draft.`,
@@ -256,6 +257,9 @@ export const APP = {
     running: "running…",
     measuring: "measuring…",
     forking: "running the fork…",
+    repeating: "repeating the round…",
+    asking: "asking the head…",
+    racing: "racing…",
   },
 };
 
@@ -291,4 +295,125 @@ export const EQ = {
   tauNote: "Accepted length: tokens a round, the final one counted. More of it means fewer passes of the target.",
   none: "No final token",
   noneNote: "An accepted end-of-sequence token ended the round.",
+};
+
+export const TABS_LABEL = "Views of the selected round and position";
+
+/** What the tabs and a view by itself are called, by kind. */
+export const TABS = {
+  rejection: { tab: "Why this token", title: "Why this token: accept, reject, residual" },
+  race: { tab: "Race", title: "Drafter race" },
+  lens: { tab: "Head", title: "Head lens: what the sequential head adds" },
+};
+
+/** Why this token. */
+export const REJECTION = {
+  title: "Why this token",
+  residualHead: "residual",
+  legendRest: "p_t above p_d; the residual is its share of all of it",
+  facts: { pd: "p_d", pt: "p_t", ratio: "p_t/p_d", u: "u", overlap: "chance to be accepted at all, Σ min(p_t, p_d)" },
+  u: (/** @type {string} */ u) => `u = ${u}`,
+  limit: (/** @type {string} */ r) => `p_t/p_d = ${r}`,
+  acceptDraw: "The draw that decides",
+  idleDraw: "This draw decides nothing: the round's draft had ended before",
+  axisLabel: (/** @type {string} */ u, /** @type {string} */ r, /** @type {string} */ verdict) => `From 0 to 1: below ${r} the token is accepted, above it is rejected. u is ${u}: ${verdict}.`,
+  lastDraw: { residual: "The residual's own draw", bonus: "The bonus token's draw", plain: "The token's draw" },
+  drawLabel: (/** @type {string} */ u, /** @type {string} */ x, /** @type {string} */ low, /** @type {string} */ high) => `From 0 to 1: u is ${u} and falls on ${x}, from ${low} to ${high}.`,
+  waits: (/** @type {string} */ x) => `Whether ${x} is accepted is not known yet at this step: step on.`,
+};
+
+/** The exactness meter. */
+export const METER = {
+  title: "Exactness meter",
+  lead: (/** @type {string} */ anchor) =>
+    `Run this very round again with fresh seeds and count its first token, the one after ${anchor}. Speculative decoding promises that it follows the target's own p_t there, exactly, however good or bad the draft is.`,
+  rule: "Acceptance rule",
+  rules: {
+    exact: ["the real rule", "Accept with probability min(1, p_t/p_d); after a rejection draw from the residual, norm(max(0, p_t − p_d))."],
+    resample: ["wrong: resample from p_t", "As the real rule, but a rejected token is replaced by a draw from p_t itself. Tempting, and not exact: what the draft offers too rarely stays too rare."],
+    "accept-all": ["wrong: accept always", "Keep whatever was drafted. The text then follows the drafter, p_d, and not the target."],
+  },
+  run: (/** @type {number} */ n) => `Run ${n} rounds`,
+  runMore: (/** @type {number} */ n) => `Run ${n} more`,
+  stop: "Stop",
+  afresh: "Start over",
+  repeating: "repeating the round…",
+  rounds: (/** @type {number} */ n, /** @type {number} */ a, /** @type {number} */ b) => `${count(n, "round")}, seeds ${a} to ${b}`,
+  seen: "seen",
+  count: "count",
+  chart: "Target's probability and share counted, token by token",
+  legendExact: "p_t, the target's own",
+  legendSeen: "share of the rounds run here",
+  testTitle: "Pearson's chi-square test",
+  testRef: "goodness of fit",
+  testNote: "n is a token's count, N all rounds. Tokens expected fewer than 5 times share one bin. p is the chance of counts at least this far from p_t if they do follow it.",
+  degrees: (/** @type {number} */ n) => `${n} degree${n === 1 ? "" : "s"} of freedom`,
+  distance: "distance of the counts from p_t",
+  distanceHint: "Total variation. From an exact rule it shrinks towards 0 as rounds add up.",
+  bias: "distance that this rule never gets below",
+  biasHint: "Total variation between what this rule tends to and p_t, computed.",
+  fits: "No sign that the counts differ from the target's p_t.",
+  caught: "Caught: these counts do not come from p_t.",
+  impossible: (/** @type {number} */ n) => `Caught: ${count(n, "token")} came out that the target never gives.`,
+  tooFew: "Too few counts in more than one bin for a test: this token is next to certain, or more rounds are needed.",
+  historyLabel: (/** @type {string} */ p, /** @type {number} */ n) => `p-value as rounds add up; after ${n} rounds ${p}`,
+  historyNote: "p as rounds add up; dashed: .05. Watched all along, an exact rule dips below it now and then and comes back. A wrong one goes to 0 and stays.",
+  notLive: {
+    page: "Open in the notebook to repeat the round.",
+    view: "This is a recording. Give the view a live session to repeat the round.",
+    app: "This is a recording. Press Generate to run it live, then repeat its rounds.",
+  },
+};
+
+/** The head lens. */
+export const LENS = {
+  title: "Head lens",
+  with: "with head",
+  without: "without",
+  chart: "Probabilities with and without the sequential head",
+  legendWith: "with the head: softmax((U_k + B) / T)",
+  legendWithout: "without: softmax(U_k / T)",
+  biases: "Logits that the head adds: raised most, lowered most",
+  asDrafted: (/** @type {string} */ x) => `After ${x}, as drafted`,
+  asAsked: (/** @type {string} */ x) => `After ${x} instead`,
+  ask: (/** @type {number} */ k, /** @type {string} */ x) => `Another token than ${x} before position ${k}: what would the head do?`,
+  offers: "Tokens to put before",
+  other: "another token",
+  askIt: "Ask the head",
+  peaks: "Where the head changes the most in this text",
+  peak: (/** @type {number} */ round, /** @type {number} */ k, /** @type {string} */ x, /** @type {string} */ y, /** @type {string} */ a, /** @type {string} */ b) => `round ${round}, position ${k}: after ${x}, ${y} goes from ${a} to ${b}`,
+  shift: (/** @type {string} */ x) => `moves ${x} of the probability`,
+  none: "This drafter has no sequential head: each slot keeps what the parallel pass says, whatever token was drawn before it. DSpark's own is in the drafters dspark, dspark-gated and dspark-rnn.",
+  noDraft: "Nothing was drafted position by position in this round, so there is no head to look at.",
+  final: "The final token comes from the target; the head has no part in it. Choose a draft position.",
+  notLive: {
+    page: "Open in the notebook to ask the head about another token.",
+    view: "This is a recording. Give the view a live session to ask the head about another token.",
+    app: "This is a recording. Press Generate to run it live, then ask the head.",
+  },
+};
+
+/** The drafter race. */
+export const RACE = {
+  title: "Drafter race",
+  lead: "The same prompt, the same uniforms, one drafter after the other. Each box is a round: one pass of the target.",
+  usual: ["dspark", "dflash", "early-exit", "prompt-lookup", "none"],
+  drafters: "Who takes part",
+  run: "Race",
+  fromPage: "Runs the page's prompt with the page's settings.",
+  waiting: "The models are not loaded yet.",
+  still: "Open in the notebook to run a race.",
+  on: (/** @type {string} */ prompt, /** @type {number} */ seed, /** @type {string} */ temperature, /** @type {string} */ device) =>
+    `“${prompt}” · seed ${seed} · temperature ${temperature} · speeds measured on ${device}, nothing recorded`,
+  states: { waiting: "waiting", running: "running…", measuring: "measuring…", done: "", stopped: "stopped early", failed: "failed" },
+  counts: (/** @type {number} */ rounds, /** @type {number} */ tokens) => `${count(rounds, "round")} for ${count(tokens, "token")}`,
+  seconds: (/** @type {string} */ value) => `measured, ${value} s`,
+  acceptance: "Accepted by position, of those that were reached",
+  acceptedAt: (/** @type {number} */ k, /** @type {string} */ share) => `position ${k}: ${share} accepted`,
+  round: (/** @type {number} */ i) => `Round ${i}`,
+  block: (/** @type {number} */ accepted, /** @type {number} */ rejected, /** @type {string} */ last) =>
+    [`${accepted} accepted`, rejected ? "then a rejection" : "", last ? `ends with ${last}` : "ends the sequence"].filter(Boolean).join(", "),
+  openHint: "Open this round in the stepper",
+  openNot: "Only the opened run is kept on a page without a kernel",
+  opened: (/** @type {string} */ title) => `In the stepper: ${title}`,
 };

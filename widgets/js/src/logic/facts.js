@@ -58,7 +58,7 @@ export function verdictSentence(round, p, withFinal = false) {
   const [u, r] = apart(p.u_accept ?? 0, q);
   if (p.verdict === "accepted") return WHY.accepted(x, u, r);
   const next = round.final.token;
-  if (withFinal && next) return WHY.rejected(x, u, r, quoteToken(next.text));
+  if (withFinal && next) return WHY.rejected(x, u, r, quoteToken(next.text), prob(round.final.u));
   return WHY.rejectedEarly(x, u, r, round.verify_length - p.k);
 }
 

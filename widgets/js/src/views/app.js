@@ -3,10 +3,11 @@ import { html } from "../draw/html.js";
 import { NumberInput } from "../draw/number.js";
 import { Icon } from "../draw/icons.js";
 import { fixed, rate } from "../logic/format.js";
-import { sender, useTrait } from "../store.js";
+import { isBusy, sender, useTrait } from "../store.js";
 import { APP } from "../strings.js";
 import { PolicyChoice } from "./edits.js";
 import { Stepper } from "./stepper.js";
+import { Tabs } from "./tabs.js";
 
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("../contract").Controls} Controls */
@@ -62,7 +63,7 @@ function Panel({ model }) {
   const [status] = useTrait(model, "status");
   const send = sender(model);
   if (!controls || !info) return null;
-  const busy = status.state === "running" || status.state === "measuring" || status.state === "forking";
+  const busy = isBusy(status);
   const may = !busy && status.state !== "loading";
   const set = (/** @type {Partial<Controls>} */ change) => setControls({ ...controls, ...change });
   const generate = () => may && send({ type: "generate", controls });
@@ -74,7 +75,7 @@ function Panel({ model }) {
     }
     event.stopPropagation();
   };
-  const failed = status.error && status.where !== "fork";
+  const failed = status.error && !["fork", "meter", "lens", "race"].includes(status.where); // those are told in their views
   return html`<div class="dl-panel" onKeyDown=${keys}>
     <${Examples} model=${model} busy=${busy} />
     <div class="dl-ask">
@@ -105,5 +106,5 @@ function Panel({ model }) {
 
 /** @param {{ model: Model }} props */
 export function App({ model }) {
-  return html`<div class="dl-app"><h1 class="dl-title">${APP.appTitle} <span>${APP.tagline}</span></h1><${Panel} model=${model} /><${Stepper} model=${model} /></div>`;
+  return html`<div class="dl-app"><h1 class="dl-title">${APP.appTitle} <span>${APP.tagline}</span></h1>${!model.still && html`<${Panel} model=${model} />`}<${Stepper} model=${model} detail=${false} /><${Tabs} model=${model} /></div>`;
 }

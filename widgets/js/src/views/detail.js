@@ -2,8 +2,8 @@
 import { EquationView, equation, finalEquation } from "../draw/equations.js";
 import { TopList, compare } from "../draw/bars.js";
 import { html } from "../draw/html.js";
-import { Rich } from "../draw/rich.js";
-import { prob, fixed, showToken } from "../logic/format.js";
+import { Pairs } from "../draw/pairs.js";
+import { fixed } from "../logic/format.js";
 import { drafts } from "../logic/tree.js";
 import { S } from "../strings.js";
 
@@ -11,34 +11,14 @@ import { S } from "../strings.js";
 /** @typedef {import("../contract").Position} Position */
 /** @typedef {import("../logic/steps.js").Known} Known */
 
-const KEYS = ["pt", "pd", "min", "rest"];
-
 /**
  * p_t and p_d of the top tokens: solid and hollow bars, what they share shaded, the residual ringed; before verification the draft's alone.
  * @param {{ p: Position, asked: boolean }} props */
 function Chart({ p, asked }) {
   const rows = compare(asked ? p.target : [], p.draft, { token: p.token, t: asked ? p.p_t : null, d: p.p_d });
-  const most = Math.max(...rows.map((r) => Math.max(r.t.exact ? r.t.value : 0, r.d.exact ? r.d.value : 0)), 1e-9);
-  const width = (/** @type {number} */ value) => `${(100 * value) / most}%`;
-  const written = (/** @type {{ value: number, exact: boolean }} */ x) => (x.exact ? prob(x.value) : S.below(prob(x.value)));
-  return html`<figure class="dl-chart">
-    <ul aria-label=${S.chart}>${rows.map(({ token, t, d }) => {
-      const [vt, vd] = [asked && t.exact ? t.value : 0, d.exact ? d.value : 0];
-      const shared = Math.min(vt, vd);
-      return html`<li key=${token.id} class=${token.id === p.token.id ? "dl-marked" : ""} aria-label=${S.chartRow(showToken(token.text), asked ? written(t) : "–", written(d))}>
-        <span class="dl-tok">${showToken(token.text)}</span>
-        <span class="dl-track" aria-hidden="true">
-          ${asked && html`<span class="dl-shared" style=${`width:${width(shared)}`}></span><span class="dl-pt" style=${`width:${width(vt)}`}></span>`}
-          ${d.exact && vt > vd && html`<span class="dl-rest" style=${`left:${width(vd)};width:${width(vt - vd)}`}></span>`}
-          <span class="dl-pd" style=${`width:${width(vd)}`}></span>
-        </span>
-        <span class="dl-num dl-c-target">${asked ? written(t) : "–"}</span><span class="dl-num dl-c-draft">${written(d)}</span>
-      </li>`;
-    })}</ul>
-    <figcaption class="dl-legend">
-      ${(asked ? KEYS : ["pd"]).map((key) => html`<span><i class=${`dl-key dl-key-${key}`}></i><${Rich} text=${S.legend[/** @type {keyof typeof S.legend} */ (key)]} /></span>`)}
-    </figcaption>
-  </figure>`;
+  const keys = /** @type {(keyof typeof S.legend)[]} */ (asked ? ["pt", "pd", "min", "rest"] : ["pd"]);
+  return html`<${Pairs} label=${S.chart} rows=${rows.map(({ token, t, d }) => ({ token, a: asked ? t : null, b: d }))} a=${{ look: "target", head: "p_t" }} b=${{ look: "draft", head: "p_d" }}
+    marked=${p.token.id} shared=${asked} over=${asked} legend=${keys.map((key) => [key, S.legend[key]])} />`;
 }
 
 /** The equations that are known at this step: those of the draft, and those of its verification. @param {Round} round @param {Position} p @param {Known} now */

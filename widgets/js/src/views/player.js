@@ -1,5 +1,6 @@
 // Where the reader is, and every way to move: buttons, the slider, keys, playing.
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { atStep } from "../logic/place.js";
 import { allSteps, endOf, locate, startOf } from "../logic/steps.js";
 
 /** @typedef {import("../contract").Cursor} Cursor */
@@ -17,7 +18,7 @@ export function usePlayer(branch, cursor, setCursor, speed, mayPass) {
   const goTo = useCallback(
     (/** @type {number} */ wanted) => {
       const step = steps[Math.max(0, Math.min(steps.length - 1, wanted))];
-      if (step) setCursor({ ...cursor, ...step });
+      if (step) setCursor(atStep(cursor, step));
     },
     [steps, cursor],
   );

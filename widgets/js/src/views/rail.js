@@ -44,11 +44,16 @@ export function Transport({ player, onRound }) {
   </div>`;
 }
 
-/** Speed, prediction and theme. @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void, score: string }} props */
-export function Options({ preferences, setPreferences, score }) {
+/** @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void }} props */
+export function ThemeButton({ preferences, setPreferences }) {
   /** @type {("auto" | "light" | "dark")[]} */
   const themes = ["auto", "light", "dark"];
   const next = themes[(themes.indexOf(preferences.theme) + 1) % themes.length];
+  return html`<button type="button" class="dl-quiet" data-testid="theme" onClick=${() => setPreferences({ ...preferences, theme: next })}>${S.themeNames[preferences.theme]}</button>`;
+}
+
+/** Speed, prediction and theme. @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void, score: string, theme: boolean }} props */
+export function Options({ preferences, setPreferences, score, theme }) {
   return html`<div class="dl-options">
     <label title=${S.predictHint}><input type="checkbox" data-testid="predict" checked=${preferences.predict}
       onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, predict: e.target.checked })} /> ${S.predict}</label>
@@ -57,6 +62,6 @@ export function Options({ preferences, setPreferences, score }) {
       onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, speed: Number(e.target.value) })}>
       ${["0.5", "1", "2", "4"].map((x) => html`<option value=${x} selected=${Number(x) === preferences.speed}>${x}×</option>`)}
     </select></label>
-    <button type="button" class="dl-quiet" data-testid="theme" onClick=${() => setPreferences({ ...preferences, theme: next })}>${S.themeNames[preferences.theme]}</button>
+    ${theme && html`<${ThemeButton} preferences=${preferences} setPreferences=${setPreferences} />`}
   </div>`;
 }

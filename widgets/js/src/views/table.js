@@ -17,7 +17,7 @@ import { EditButton } from "./edits.js";
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../logic/steps.js").Known} Known */
 /** @typedef {import("../logic/steps.js").Step} Step */
-/** @typedef {{ row: string, k: number }} Place */
+/** @typedef {import("../logic/place.js").Place} Place */
 
 /** The rows that a round has. @param {Round} round */
 export function rowsOf(round) {

@@ -1,0 +1,206 @@
+"""Several drafters on one prompt, with the same uniforms: who needs how many rounds, and how long they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Protocol
+
+import traitlets
+
+from dspark_lab.errors import LabError
+from dspark_lab.records import to_json
+from dspark_lab.settings import Settings
+from dspark_lab.trace import Round
+from dspark_widgets import contract
+from dspark_widgets.jobs import explain
+from dspark_widgets.view import Session, Stop, View
+
+ALONE = "none"
+
+
+class GenerateResult(Protocol):
+    """A finished or stopped run: its session, and the measured wall time of its tokens."""
+
+    @property
+    def session(self) -> Session: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+class Lab(Protocol):
+    """A loaded target with its drafter, as ``dspark_lab.load()`` gives it.
+
+    ``generate`` calls ``on_round`` after each round and asks ``should_stop``; without ``trace`` it records nothing.
+    ``with_drafter`` is the same target with another drafter, not loaded again.
+    """
+
+    @property
+    def block_size(self) -> int: ...
+    @property
+    def device(self) -> str: ...
+    def check(self, prompt: str) -> None: ...
+    def with_drafter(self, drafter: str | None) -> Lab: ...
+    def generate(
+        self,
+        prompt: str,
+        settings: Settings,
+        drafter: bool,
+        on_round: Callable[[Round], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        *,
+        trace: bool = True,
+    ) -> GenerateResult: ...
+
+
+class DrafterRace(View):
+    """The same prompt and the same uniforms with several drafters, one after the other. Runs at once where a prompt is given.
+
+    Args:
+        lab: a loaded pair; its target serves all.
+        prompt: what they all continue.
+        drafters: kinds of drafter, as ``dspark_lab.loading.ready_kinds()`` names them, and "none" for the target alone.
+        settings: the same for all; where a drafter's block is shorter than gamma, it drafts its whole block.
+
+    Raises:
+        LabError: an unknown keyword was used, a drafter is not at hand, or the prompt cannot be run.
+    """
+
+    kind = traitlets.Unicode("race").tag(sync=True)
+    race: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+
+    _traces: dict[str, Session]
+    _lab: Lab | None = None
+
+    def __init__(
+        self, lab: Any = None, prompt: str = "", drafters: Iterable[str] = (), *, settings: Settings | None = None,
+        **unknown: Any,
+    ) -> None:  # fmt: skip
+        if unknown:
+            raise LabError(f"unknown argument {sorted(unknown)[0]!r}: it takes lab, prompt, drafters and settings.")
+        super().__init__()
+        self._lab, self._settings, self._traces = lab, settings or Settings(), {}
+        self._labs: dict[str, Lab] = {}
+        if lab is not None:
+            self.offer_drafters()
+            self.set_status(self.idle_state)
+        if prompt:
+            self.on_race(contract.RaceRequest(prompt, tuple(drafters)))
+
+    @property
+    def idle_state(self) -> contract.State:
+        return "ready" if self._lab is not None else super().idle_state
+
+    def offer_drafters(self) -> None:
+        """Say who can race, now that there is a lab."""
+        device = str(getattr(self._lab, "device", ""))
+        self.race = to_json(contract.Race(runners(), "", {}, device, ()))
+
+    def race_settings(self, _prompt: str) -> Settings:
+        """What a race on this prompt runs with. Raises LabError where that cannot be run."""
+        return self._settings
+
+    def on_race(self, request: contract.RaceRequest) -> None:
+        lab, settings = self._lab, self.race_settings(request.prompt)
+        if lab is None:
+            raise LabError("no models are loaded: a race needs them.")
+        titles = {runner.name: runner.title for runner in runners()}
+        unknown = [name for name in request.drafters if name not in titles]
+        if unknown:
+            raise LabError(f"no drafter {unknown[0]!r} is at hand: take some of {', '.join(titles)}.")
+        if len(request.drafters) != len(set(request.drafters)):
+            raise LabError("a drafter was named twice: each runs once.")
+        if not request.drafters:
+            raise LabError("nobody takes part: choose at least one drafter.")
+        lab.check(request.prompt)
+
+        def job(should_stop: Stop) -> None:
+            lanes = [contract.Lane(n, titles[n], "waiting", "", (), 0, 0.0, (), None) for n in request.drafters]
+            self._traces = {}
+            race = contract.Race(runners(), request.prompt, asdict(settings), lab.device, tuple(lanes))
+            self.race = to_json(race)
+            for number in range(len(lanes)):
+                self._run(lab, race, lanes, number, settings, should_stop)
+
+        self.work("race", job)
+
+    def _run(
+        self, lab: Lab, race: contract.Race, lanes: list[contract.Lane], number: int, settings: Settings, should_stop: Stop
+    ) -> None:  # fmt: skip
+        """One drafter: a run that is recorded, then one that is measured. Its failure is its own lane's."""
+        rounds: list[Round] = []
+
+        def publish(**changes: Any) -> None:
+            lanes[number] = replace(lanes[number], **changes)
+            self.race = to_json(replace(race, lanes=tuple(lanes), opened=self.race["opened"]))
+
+        def on_round(done: Round) -> None:
+            rounds.append(done)
+            publish(rounds=tuple(map(pieces, rounds)), **counts(rounds))
+            self.set_status("racing", f"{lanes[number].title}: round {len(rounds)}")
+
+        name = lanes[number].name
+        if should_stop():
+            return publish(state="stopped")
+        publish(state="running")
+        self.set_status("racing", f"{lanes[number].title}: loading")
+        try:
+            if name not in self._labs:
+                self._labs[name] = lab.with_drafter(None if name == ALONE else name)
+            mine, own = self._labs[name], settings
+            if settings.gamma is not None:
+                own = replace(settings, gamma=min(settings.gamma, mine.block_size))
+            shown = mine.generate(race.prompt, own, name != ALONE, on_round, should_stop).session
+            self._traces[name] = shown
+            if not shown.finished:
+                return publish(state="stopped")
+            publish(state="measuring")
+            run = mine.generate(race.prompt, own, name != ALONE, None, should_stop, trace=False)
+            whole = bool(run.session.finished)
+            publish(state="done" if whole else "stopped", seconds=run.seconds if whole else None)
+        except Exception as failure:
+            publish(state="failed", error=explain(failure))
+
+    def on_open(self, request: contract.OpenRequest) -> None:
+        """Show a lane's trace in the stepper, where it can be forked too."""
+        if request.lane not in self._traces:
+            raise LabError(f"there is no run of {request.lane!r} to open: run the race first.")
+        if self._worker.busy:
+            raise LabError("a run is still at work: stop it or wait for its end.")
+        self.show(self._traces[request.lane], contract.Cursor(round=request.round))
+        self.race = {**self.race, "opened": request.lane}
+        self.set_status(self.idle_state)
+
+
+def runners() -> tuple[contract.Runner, ...]:
+    """Who can race on the pocket target, and the target alone."""
+    from dspark_lab.drafters.registry import KINDS
+    from dspark_lab.loading import ready_kinds
+
+    kinds = [KINDS[name] for name in ready_kinds()]
+    alone = contract.Runner(ALONE, "no drafter", "the target alone, one token a round")
+    return (*(contract.Runner(kind.name, kind.title, kind.summary) for kind in kinds), alone)
+
+
+def pieces(r: Round) -> tuple[contract.Piece, ...]:
+    """A round's block: its draft tokens by verdict, the final token after the last accepted one."""
+    drafted = [contract.Piece(p.token, p.verdict) for p in r.positions]
+    if r.tree is not None:
+        drafted = [contract.Piece(token, "accepted") for token in r.emitted[: r.accepted]]
+    if r.final.token is not None:
+        kind = r.final.kind if r.gamma or r.tree else "plain"
+        drafted.insert(r.accepted + (kind == "residual" and r.tree is None), contract.Piece(r.final.token, kind))
+    return tuple(drafted)
+
+
+def counts(rounds: Sequence[Round]) -> dict[str, Any]:
+    """A lane's numbers so far."""
+    tokens = sum(len(r.emitted) for r in rounds)
+    by_position = []
+    for k in range(max((r.gamma for r in rounds), default=0)):
+        verdicts = [r.positions[k].verdict for r in rounds if len(r.positions) > k]
+        reached = [v for v in verdicts if v in ("accepted", "rejected")]
+        by_position.append(reached.count("accepted") / len(reached) if reached else None)
+    return {"tokens": tokens, "tau": tokens / len(rounds), "acceptance": tuple(by_position)}

@@ -1,0 +1,27 @@
+// A view by itself, in a notebook cell or on a page of its own: its name, the theme, the rounds, and errors of no place.
+import { html } from "../draw/html.js";
+import { useTrait } from "../store.js";
+import { RoundList, Numbers } from "./header.js";
+import { usePlace } from "./place.js";
+import { ThemeButton } from "./rail.js";
+
+/** @typedef {import("../store.js").Model} Model */
+
+/** The rounds of the trace, to choose from. @param {{ model: Model }} props */
+function Rounds({ model }) {
+  const spot = usePlace(model);
+  if (!spot) return null;
+  return html`<${RoundList} rounds=${spot.branch.rounds} current=${spot.round.index} hidden=${() => false} onPick=${spot.toRound}><${Numbers} rounds=${spot.branch.rounds} current=${spot.round.index} /><//>`;
+}
+
+/** @param {{ model: Model, title: string, rounds: boolean, children?: any }} props */
+export function Frame({ model, title, rounds, children }) {
+  const [preferences, setPreferences] = useTrait(model, "preferences");
+  const [status] = useTrait(model, "status");
+  return html`<div class="dl-frame">
+    <div class="dl-line"><h2 class="dl-viewtitle">${title}</h2><${ThemeButton} preferences=${preferences} setPreferences=${setPreferences} /></div>
+    ${status.error && status.where === "request" && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+    ${rounds && html`<${Rounds} model=${model} />`}
+    ${children}
+  </div>`;
+}

@@ -1,0 +1,90 @@
+// The drafter race: one prompt, the same uniforms, several drafters; every round a block that opens in the stepper.
+import { useState } from "preact/hooks";
+import { html } from "../draw/html.js";
+import { Icon } from "../draw/icons.js";
+import { Flow } from "../draw/token.js";
+import { fixed, prob, rate, showToken } from "../logic/format.js";
+import { atStep } from "../logic/place.js";
+import { allSteps, endOf } from "../logic/steps.js";
+import { isBusy, sender, useTrait } from "../store.js";
+import { RACE as R, APP } from "../strings.js";
+import { Stepper } from "./stepper.js";
+
+/** @typedef {import("../contract").Lane} Lane */
+/** @typedef {import("../contract").Piece} Piece */
+/** @typedef {import("../store.js").Model} Model */
+
+/** By position, the share accepted of those that were reached. @param {{ lane: Lane }} props */
+function Acceptance({ lane }) {
+  if (!lane.acceptance.length) return null;
+  return html`<ol class="dl-byposition" aria-label=${R.acceptance}>${lane.acceptance.map((share, i) => html`<li key=${i} aria-label=${R.acceptedAt(i + 1, prob(share))} title=${R.acceptedAt(i + 1, prob(share))}>
+    <span class="dl-column" aria-hidden="true"><span class="dl-column-fill" style=${`height:${100 * (share ?? 0)}%`}></span></span><span class="dl-num" aria-hidden="true">${prob(share)}</span></li>`)}</ol>`;
+}
+
+/** What a round came to, in words. @param {Piece[]} block */
+function spoken(block) {
+  const of = (/** @type {string} */ kind) => block.filter((p) => p.kind === kind);
+  const last = block.find((p) => ["residual", "bonus", "plain"].includes(p.kind));
+  return R.block(of("accepted").length, of("rejected").length, last ? showToken(last.token.text) : "");
+}
+
+/** @param {{ lane: Lane, fastest: number, opened: boolean, current: number, may: boolean, onOpen: (round: number) => void }} props */
+function LaneView({ lane, fastest, opened, current, may, onOpen }) {
+  const speed = lane.seconds ? rate({ tokens: lane.tokens, seconds: lane.seconds }) : 0;
+  return html`<li class=${`dl-lane ${opened ? "dl-lane-open" : ""}`} data-testid=${`lane-${lane.name}`}>
+    <div class="dl-lanehead"><h3>${lane.title}</h3>
+      <span class="dl-note" data-testid=${`lane-state-${lane.name}`}>${R.states[lane.state]}</span>
+      ${lane.rounds.length > 0 && html`<span>τ <b>${fixed(lane.tau, 2)}</b></span><span>${R.counts(lane.rounds.length, lane.tokens)}</span>`}
+      ${speed > 0 && html`<span class="dl-lanespeed"><b>${APP.rate(fixed(speed))}</b> <span class="dl-note">${R.seconds(fixed(lane.seconds ?? 0, 2))}</span></span>
+        <span class="dl-speedbar dl-lanebar" aria-hidden="true"><span class="dl-speed-draft" style=${`width:${(100 * speed) / fastest}%`}></span></span>`}
+    </div>
+    ${lane.error && html`<p class="dl-error" role="alert">${lane.error}</p>`}
+    <${Acceptance} lane=${lane} />
+    <div class="dl-blocks">${lane.rounds.map((block, i) => html`<button type="button" key=${i} class="dl-block" data-testid=${`block-${lane.name}-${i}`} disabled=${!may && !opened}
+      aria-current=${opened && current === i ? "true" : undefined} aria-label=${`${R.round(i + 1)}: ${spoken(block)}`} title=${may || opened ? R.openHint : R.openNot} onClick=${() => onOpen(i)}>
+      ${block.filter((p) => p.kind !== "cut" && p.kind !== "discarded").map((p) => html`<${Flow} token=${p.token} kind=${p.kind} />`)}
+    </button>`)}</div>
+  </li>`;
+}
+
+/** @param {{ model: Model }} props */
+export function Race({ model }) {
+  const [race] = useTrait(model, "race");
+  const [status] = useTrait(model, "status");
+  const [controls] = useTrait(model, "controls");
+  const [trace] = useTrait(model, "trace");
+  const [cursor, setCursor] = useTrait(model, "cursor");
+  const [kind] = useTrait(model, "kind");
+  const [chosen, setChosen] = useState(/** @type {string[] | null} */ (null));
+  const [typed, setTyped] = useState(/** @type {string | null} */ (null));
+  const send = sender(model);
+  const app = kind === "app";
+  if (!race) return html`<section class="dl-view" data-testid="race"><p class="dl-note">${model.still ? R.still : R.waiting}</p></section>`;
+  const names = race.choices.map((c) => c.name);
+  const picked = chosen ?? (race.lanes.length ? race.lanes.map((lane) => lane.name) : names.filter((name) => R.usual.includes(name)));
+  const prompt = app ? (controls?.prompt ?? "") : (typed ?? race.prompt);
+  const busy = isBusy(status);
+  const fastest = Math.max(...race.lanes.map((lane) => (lane.seconds ? rate({ tokens: lane.tokens, seconds: lane.seconds }) : 0)), 1e-9);
+  const toggle = (/** @type {string} */ name) => setChosen(names.filter((n) => (n === name ? !picked.includes(n) : picked.includes(n))));
+  /** @param {string} lane @param {number} round */
+  const open = (lane, round) => {
+    const rounds = trace?.rounds ?? [];
+    if (race.opened !== lane) return send({ type: "open", lane, round });
+    const steps = allSteps(rounds);
+    setCursor({ ...atStep(cursor, steps[endOf(steps, round)]), branch: 0 });
+  };
+  return html`<section class="dl-view" data-testid="race" aria-label=${R.title}>
+    <p class="dl-lead">${R.lead}</p>
+    ${!model.still && html`<div class="dl-ask">
+      ${!app && html`<label class="dl-promptfield"><span class="dl-label">${APP.prompt}</span><textarea rows="2" data-testid="race-prompt" value=${prompt} onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()}></textarea></label>`}
+      <div class="dl-choices" role="group" aria-label=${R.drafters}>${race.choices.map((c) => html`<label class="dl-choice" key=${c.name} title=${c.summary}><input type="checkbox" data-testid=${`racer-${c.name}`} checked=${picked.includes(c.name)} onChange=${() => toggle(c.name)} /> ${c.title}</label>`)}</div>
+      <div class="dl-run"><button type="button" class="dl-primary" data-testid="race-run" disabled=${busy || status.state === "loading" || !picked.length} onClick=${() => send({ type: "race", prompt, drafters: picked })}>${R.run}</button>
+        ${status.state === "racing" && html`<button type="button" data-testid="race-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button><span class="dl-note" role="status">${status.text}</span>`}
+        ${app && html`<span class="dl-note">${R.fromPage}</span>`}</div>
+      ${status.where === "race" && status.error && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+    </div>`}
+    ${race.lanes.length > 0 && html`<p class="dl-note">${R.on(race.prompt, Number(race.settings.seed), String(race.settings.temperature), race.device)}</p>
+      <ol class="dl-lanes">${race.lanes.map((lane) => html`<${LaneView} key=${lane.name} lane=${lane} fastest=${fastest} opened=${race.opened === lane.name} current=${cursor?.round ?? 0} may=${!model.still && !busy} onOpen=${(/** @type {number} */ i) => open(lane.name, i)} />`)}</ol>`}
+    ${!app && trace && html`<div class="dl-opened"><h3 class="dl-label">${R.opened(race.lanes.find((lane) => lane.name === race.opened)?.title ?? "")}</h3><${Stepper} model=${model} theme=${false} /></div>`}
+  </section>`;
+}
