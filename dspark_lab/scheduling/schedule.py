@@ -91,8 +91,9 @@ class EarlyBreak:
     capacity_lags: ClassVar[bool] = False
 
     def lengths(self, pool: Pool) -> Ints:
-        stops = np.diff(pool.theta) <= 0
-        return pool.first(int(stops.argmax()) if stops.any() else len(stops))
+        stops = pool.theta[1:] <= pool.theta[:-1]
+        first = int(stops.argmax()) if len(stops) else 0
+        return pool.first(first if len(stops) and stops[first] else len(stops))
 
 
 @dataclass(frozen=True)
@@ -333,13 +334,13 @@ def _checked(survival: ArrayLike) -> Floats:
         raise LabError(
             f"survival has the shape {list(a.shape)}, but must be [requests, draft tokens] with 1 request at least."
         )
-    if a.size and not (a.min() >= 0 and a.max() <= 1):  # false for NaN too
+    if not a.size or ((a[:, 1:] <= a[:, :-1]).all() and (a[:, 0] <= 1).all() and (a[:, -1] >= 0).all()):
+        return a
+    if not (a.min() >= 0 and a.max() <= 1):  # false for NaN too
         r, j = np.argwhere(~((a >= 0) & (a <= 1)))[0]
         raise LabError(f"the survival of request {r}'s token {j + 1} is {a[r, j]}, but must be from 0 to 1.")
-    if (a[:, 1:] > a[:, :-1]).any():
-        r, j = np.argwhere(a[:, 1:] > a[:, :-1])[0]
-        raise LabError(
-            f"the survival of request {r} rises from {a[r, j]} to {a[r, j + 1]} at token {j + 2}, but a token cannot "
-            f"survive more often than the one before: hand in products of confidences."
-        )
-    return a
+    r, j = np.argwhere(a[:, 1:] > a[:, :-1])[0]
+    raise LabError(
+        f"the survival of request {r} rises from {a[r, j]} to {a[r, j + 1]} at token {j + 2}, but a token cannot "
+        f"survive more often than the one before: hand in products of confidences."
+    )
