@@ -61,3 +61,13 @@ def schedule(
     """Time of one scheduling decision by requests and policy, beside Algorithm 1 in plain Python."""
     options.check_outputs(json=json)
     part("dspark_lab.bench.schedule", "run", "install the lab again")(quick=quick, json_file=json)
+
+
+@app.command("serving")
+def serving(
+    quick: Annotated[bool, typer.Option("--quick", help="A few prompts, once: a look, soon.")] = False,
+    json: options.JsonFile = None,
+) -> None:
+    """The serving simulator held against the engine: tokens a second predicted and measured, by requests and policy."""
+    options.check_outputs(json=json)
+    part("dspark_lab.bench.serving", "run", "install the lab again")(quick=quick, json_file=json)

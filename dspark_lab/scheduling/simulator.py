@@ -40,6 +40,7 @@ class Scenario:
         steps: of the target, in all. seed: the same one gives the same result.
         redraw: draw anew from the recorded chances of acceptance, rather than take what came of the recorded round.
         most_requests: that run at once, where arrivals are not constant; others wait.
+        clock: what steps really take, where the step rate that the policy goes by is another one: an old profile, say.
 
     Raises:
         LabError: a number is out of range.
@@ -55,6 +56,7 @@ class Scenario:
     seed: int = 0
     redraw: bool = True
     most_requests: int = 1024
+    clock: StepRate | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("most_requests", 1), ("seed", 0)):
@@ -113,7 +115,8 @@ def simulate(
     s = scenario
     rounds = bootstrap or Bootstrap(s.drafting, s.mix, s.answer_tokens, s.redraw)
     most = s.arrivals.requests if isinstance(s.arrivals, Constant) else s.most_requests
-    s = replace(s, step_rate=s.step_rate.extended(most * (1 + rounds.gamma)))
+    tokens = most * (1 + rounds.gamma)
+    s = replace(s, step_rate=s.step_rate.extended(tokens), clock=s.clock and s.clock.extended(tokens))
     run = _constant if isinstance(s.arrivals, Constant) else _open
     return run(s, rounds, Decider(s.policy, rounds, s.step_rate), on_steps or (lambda steps: None))
 
@@ -151,7 +154,8 @@ class _Cost:
     """Seconds of a step by the tokens that the target computes, drafting included."""
 
     def __init__(self, s: Scenario) -> None:
-        table = 1.0 / s.step_rate.between(1, s.step_rate.most)
+        rate = s.clock or s.step_rate
+        table = 1.0 / rate.between(1, rate.most)
         self._table = table * (1 + s.drafting.draft_share) + s.drafting.draft_ms / 1e3
 
     def __call__(self, tokens: Ints) -> Floats:

@@ -295,3 +295,12 @@ def test_mtp_1_verifies_its_one_token_and_says_what_it_is():
     one = Drafting.mtp_1()
     assert one.gamma == 1 and one.rounds.confidence is None
     assert ("stand-in" in one.name) == (one.rounds.origin.drafter.name == "pocket/dspark")
+
+
+def test_an_old_profile_decides_and_the_clock_tells_the_time():
+    """The scheduler believes that tokens are free; the clock knows better."""
+    made = Drafting("m", made_rounds(900))
+    dear = StepRate.each([1 / b for b in range(1, 101)])
+    believing, knowing = (simulate(Scenario(made, r, Constant(20), steps=200, clock=dear)) for r in (FLAT, dear))
+    assert believing.budget == 5 and believing.seconds / believing.steps == pytest.approx(100)
+    assert knowing.budget < 2 and knowing.throughput > believing.throughput
