@@ -22,6 +22,9 @@ from dspark_widgets.rejection import RejectionView
 from dspark_widgets.stepper import Stepper
 from dspark_widgets.view import Stop
 
+COLLISION = {" course", " problem"}
+"""Second words of "of course" and "no problem", the paper's example of what a parallel drafter mixes up."""
+
 RECORDED = Path(__file__).parent / "recorded"
 EXAMPLES_PER_DOMAIN = 3
 PROMPT_LIMIT = 4000
@@ -91,7 +94,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
     def on_example(self, request: contract.ExampleRequest) -> None:
         if self._worker.busy:
             raise LabError("a run is still at work: stop it or wait for its end.")
-        self._show_example(request.domain, request.index)
+        self._show_example(request.domain, request.index, contract.Cursor(round=request.round, at=request.at))
         self.set_status(self.idle_state)
 
     def on_sync(self, request: contract.SyncRequest) -> None:
@@ -106,7 +109,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
         """As the page's controls are; each drafter drafts at most its block."""
         return read_controls(contract.Controls(**{**self.controls, "prompt": prompt}), self.info["block_size"])
 
-    def _show_example(self, domain: str, index: int) -> None:
+    def _show_example(self, domain: str, index: int, cursor: contract.Cursor | None = None) -> None:
         trace = Trace.load(self._folder / f"{domain}_{index}.json")
         known = {
             name: trace.settings[name] for name in ("temperature", "top_k", "top_p", "seed") if name in trace.settings
@@ -116,7 +119,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
             gamma = trace.rounds[0].gamma if trace.rounds else BLOCK_SIZE
         changed = {**self.controls, **known, "prompt": trace.prompt, "drafter": gamma > 0}
         with self.hold_sync():
-            self.show(trace)
+            self.show(trace, cursor)
             self.controls = {**changed, "gamma": min(gamma, self.info["block_size"]) or self.controls["gamma"]}
             self.info = {**self.info, "example": f"{domain}_{index}"}
             self.speeds = None
@@ -195,8 +198,21 @@ def find_examples(folder: Path) -> list[contract.Example]:
     for domain in contract.DOMAINS:
         for index in range(EXAMPLES_PER_DOMAIN):
             try:
-                prompt = json.loads((folder / f"{domain}_{index}.json").read_text(encoding="utf-8"))["prompt"]
+                trace = json.loads((folder / f"{domain}_{index}.json").read_text(encoding="utf-8"))
+                example = contract.Example(
+                    cast(contract.Domain, domain), index, str(trace["prompt"]), find_collision(trace["rounds"])
+                )
             except (OSError, ValueError, KeyError, TypeError):
                 continue
-            found.append(contract.Example(cast(contract.Domain, domain), index, str(prompt)))
+            found.append(example)
     return found
+
+
+def find_collision(rounds: list[Any]) -> tuple[int, int] | None:
+    """Round and position of the first draft position whose parallel logits hold both words of ``COLLISION`` likely and
+    that drew one of them."""
+    for r in rounds:
+        for p in r["positions"]:
+            if p["token"]["text"] in COLLISION and {c["token"]["text"] for c in p["base"]} >= COLLISION:
+                return int(r["index"]), int(p["k"])
+    return None

@@ -99,11 +99,13 @@ class Controls:
 
 @dataclass(frozen=True)
 class Example:
-    """An example prompt with a recorded trace."""
+    """An example prompt with a recorded trace. ``collision`` is a round and a draft position where the parallel pass holds
+    words likely that do not go together (the paper's "of course" and "no problem"); null where there is none."""
 
     domain: Domain
     index: int
     prompt: str
+    collision: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -278,10 +280,12 @@ class GenerateRequest:
 
 @dataclass(frozen=True)
 class ExampleRequest:
-    """Show a recorded trace."""
+    """Show a recorded trace, at a round and, where ``at`` is not 0, at one of its positions."""
 
     domain: Domain
     index: int
+    round: int = 0
+    at: int = 0
     type: Literal["example"] = "example"
 
 

@@ -217,11 +217,12 @@ export interface Controls {
   drafter: boolean;
 }
 
-/** An example prompt with a recorded trace. */
+/** An example prompt with a recorded trace. ``collision`` is a round and a draft position where the parallel pass holds words likely that do not go together (the paper's "of course" and "no problem"); null where there is none. */
 export interface Example {
   domain: "math" | "code" | "chat";
   index: number;
   prompt: string;
+  collision: [number, number] | null;
 }
 
 /** One measured run, on the device of its ``Speeds``. ``whole`` is false when it was stopped before its end. */
@@ -358,10 +359,12 @@ export interface GenerateRequest {
   type: "generate";
 }
 
-/** Show a recorded trace. */
+/** Show a recorded trace, at a round and, where ``at`` is not 0, at one of its positions. */
 export interface ExampleRequest {
   domain: "math" | "code" | "chat";
   index: number;
+  round: number;
+  at: number;
   type: "example";
 }
 

@@ -19,15 +19,18 @@ export function residualOf(p, id, t, d) {
   return t.exact || p.residual.length < 8 ? { value: 0, exact: true } : null;
 }
 
-/** How much the sequential head changes a position: at least this much of total variation. @param {Position} p */
+/**
+ * How much of the probability the sequential head moves at a position (at least; total variation), and the token that gains most.
+ * @param {Position} p */
 export function headShift(p) {
-  if (p.bias === null) return 0;
   const rows = compare(p.draft, p.base, { token: p.token, t: p.p_d, d: p.p_base ?? 0 }, 99);
-  return rows.reduce((sum, { t, d }) => sum + (t.exact && d.exact ? Math.abs(t.value - d.value) : 0), 0) / 2;
+  const gains = rows.map(({ token, t, d }) => ({ token, t, d, gain: (t.exact ? t.value : 0) - d.value }));
+  const most = gains.reduce((a, b) => (b.gain > a.gain ? b : a));
+  return { shift: gains.reduce((sum, { gain }) => sum + Math.max(0, gain), 0), most };
 }
 
 /** The positions where the head changes the most, most first. @param {Round[]} rounds @param {number} n */
 export function headPeaks(rounds, n) {
-  const all = rounds.flatMap((round) => round.positions.map((p) => ({ round, p, shift: headShift(p) })));
+  const all = rounds.flatMap((round) => round.positions.filter((p) => p.bias !== null).map((p) => ({ round, p, ...headShift(p) })));
   return all.filter((x) => x.shift > 0.05).sort((a, b) => b.shift - a.shift).slice(0, n);
 }

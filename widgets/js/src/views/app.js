@@ -31,7 +31,7 @@ function Examples({ model, busy }) {
   return html`<div class="dl-examples" role="group" aria-label=${APP.examples}>
     ${domains.map((domain) => html`<div key=${domain}><h3 class="dl-label">${APP.domains[domain]}</h3>
       ${examples.filter((e) => e.domain === domain).map((e) => html`<button type="button" class="dl-example" key=${e.index} data-testid=${`example-${e.domain}-${e.index}`} disabled=${busy}
-        title=${e.prompt} aria-current=${info?.example === `${e.domain}_${e.index}` ? "true" : undefined} onClick=${() => send({ type: "example", domain: e.domain, index: e.index })}>${e.prompt}</button>`)}
+        title=${e.prompt} aria-current=${info?.example === `${e.domain}_${e.index}` ? "true" : undefined} onClick=${() => send({ type: "example", domain: e.domain, index: e.index, round: 0, at: 0 })}>${e.prompt}</button>`)}
     </div>`)}
   </div>`;
 }

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { compare } from "../draw/bars.js";
 import { equation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
-import { Pairs } from "../draw/pairs.js";
+import { Pairs, written } from "../draw/pairs.js";
 import { Rich } from "../draw/rich.js";
 import { Chip } from "../draw/token.js";
 import { before, biasSentence } from "../logic/facts.js";
@@ -65,6 +65,7 @@ function Ask({ model, spot }) {
     event.preventDefault();
     ask({ token: null, text });
   };
+  if (model.still) return html`<p class="dl-note">${L.notLive.page}</p>`;
   return html`<div class="dl-asklens"><h3 class="dl-label"><${Rich} text=${L.ask(k, quoteToken(own.text))} /></h3>
     <div class="dl-run" role="group" aria-label=${L.offers}>
       ${offers.filter((t) => t.id !== own.id).map((t) => html`<button type="button" key=${t.id} data-testid=${`after-${t.id}`} disabled=${off} onClick=${() => ask({ token: t.id, text: "" })}><span class="dl-tok">${showToken(t.text)}</span></button>`)}
@@ -72,18 +73,22 @@ function Ask({ model, spot }) {
         <button type="submit" data-testid="after-ask" disabled=${off || !text}>${L.askIt}</button></form>
     </div>
     ${status.where === "lens" && status.error && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
-    ${!live && html`<p class="dl-note">${L.notLive[model.still ? "page" : kind === "app" ? "app" : "view"]}</p>`}
+    ${!live && html`<p class="dl-note">${L.notLive[kind === "app" ? "app" : "view"]}</p>`}
   </div>`;
 }
 
-/** Places of this text where the head changes most. @param {{ spot: Spot }} props */
-function Peaks({ spot }) {
+/** Places of this text where the head changes most, and in the app the example that has the paper's collision. @param {{ model: Model, spot: Spot }} props */
+function Peaks({ model, spot }) {
+  const [info] = useTrait(model, "info");
+  const [status] = useTrait(model, "status");
   const peaks = headPeaks(spot.branch.rounds, 5);
-  if (!peaks.length) return null;
+  const known = (info?.examples ?? []).filter((e) => e.collision);
   return html`<div class="dl-peaks"><h3 class="dl-label">${L.peaks}</h3><ol>
-    ${peaks.map(({ round, p, shift }) => html`<li key=${`${round.index}:${p.k}`}><button type="button" class="dl-quiet" data-testid=${`peak-${round.index}-${p.k}`}
+    ${known.map((e) => html`<li key=${`${e.domain}-${e.index}`}><button type="button" class="dl-quiet" data-testid="collision" disabled=${isBusy(status)}
+      onClick=${() => sender(model)({ type: "example", domain: e.domain, index: e.index, round: e.collision?.[0] ?? 0, at: e.collision?.[1] ?? 0 })}>${L.collision(e.prompt)}</button></li>`)}
+    ${peaks.map(({ round, p, shift, most }) => html`<li key=${`${round.index}:${p.k}`}><button type="button" class="dl-quiet" data-testid=${`peak-${round.index}-${p.k}`}
       aria-current=${spot.round.index === round.index && spot.place.k === p.k ? "true" : undefined} onClick=${() => spot.select(p.k, round.index)}>
-      <${Rich} text=${L.peak(round.index + 1, p.k, quoteToken(before(round, p.k).text), quoteToken(p.token.text), prob(p.p_base), prob(p.p_d))} /> <span class="dl-note">${L.shift(prob(shift))}</span></button></li>`)}
+      <${Rich} text=${L.peak(round.index + 1, p.k, quoteToken(before(round, p.k).text), quoteToken(most.token.text), written(most.d), written(most.t))} /> <span class="dl-note">${L.shift(prob(shift))}</span></button></li>`)}
   </ol></div>`;
 }
 
@@ -91,6 +96,7 @@ function Peaks({ spot }) {
 export function HeadLens({ model }) {
   const spot = usePlace(model);
   const [lens] = useTrait(model, "lens");
+  const [kind] = useTrait(model, "kind");
   if (!spot) return html`<p class="dl-note dl-empty">${S.loading}</p>`;
   const { branch, round, now, place } = spot;
   const { k } = place;
@@ -111,6 +117,6 @@ export function HeadLens({ model }) {
   return html`<section class="dl-view" data-testid="lens" aria-label=${L.title}>
     <${Positions} spot=${spot} />
     ${body()}
-    ${has && html`<${Peaks} spot=${spot} />`}
+    ${(has || kind === "app") && html`<${Peaks} model=${model} spot=${spot} />`}
   </section>`;
 }

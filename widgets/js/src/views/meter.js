@@ -4,7 +4,7 @@ import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Pairs } from "../draw/pairs.js";
 import { Rich } from "../draw/rich.js";
-import { fixed, prob, quoteToken } from "../logic/format.js";
+import { fixed, prob, quoteToken, whole } from "../logic/format.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { METER as M, S } from "../strings.js";
 import { Explained } from "./explained.js";
@@ -13,7 +13,7 @@ import { Explained } from "./explained.js";
 /** @typedef {keyof typeof M.rules} Rule */
 
 const RULES = /** @type {Rule[]} */ (Object.keys(M.rules));
-const ROUNDS = 200;
+const ROUNDS = [200, 2000];
 const CAUGHT = 0.001;
 
 /** p-values as rounds add up, and the level below which a rule is called caught. @param {{ history: [number, number][] }} props */
@@ -35,10 +35,10 @@ function Result({ m }) {
   const rows = [...m.rows, m.others].filter((r) => r.p_t > 0 || r.law > 0 || r.count > 0)
     .map((r) => ({ token: r.token, a: { value: r.p_t, exact: true }, b: { value: r.count / m.rounds, exact: true }, c: { value: r.count, exact: true }, note: String(r.count) }));
   const caught = m.impossible > 0 || (m.degrees > 0 && m.p_value < CAUGHT);
-  const words = m.impossible ? M.impossible(m.impossible) : !m.degrees ? M.tooFew : caught ? M.caught : M.fits;
+  const words = m.impossible ? M.impossible(m.impossible) : !m.degrees ? M.tooFew : caught ? M.caught : m.bias > 0 ? M.notYet(prob(m.bias)) : M.fits;
   const eq = { title: M.testTitle, ref: M.testRef, lines: [html`<span class="dl-math">χ² = Σ (n − N·p_t)² / (N·p_t) = <b>${fixed(m.statistic, 2)}</b></span>`, html`<span class="dl-math">${M.degrees(m.degrees)}, p = <b>${prob(m.p_value)}</b></span>`], note: M.testNote };
   return html`<div data-testid="meter-result">
-    <p class=${`dl-verdictline ${caught ? "dl-is-rejected" : "dl-is-accepted"}`} data-testid="meter-verdict"><b aria-hidden="true">${caught ? "✗" : m.degrees ? "✓" : "…"}</b> <span><${Rich} text=${words} /></span></p>
+    <p class=${`dl-verdictline ${caught ? "dl-is-rejected" : m.bias ? "" : "dl-is-accepted"}`} data-testid="meter-verdict"><b aria-hidden="true">${caught ? "✗" : m.degrees && !m.bias ? "✓" : "…"}</b> <span><${Rich} text=${words} /></span></p>
     <p class="dl-facts"><span>${M.rounds(m.rounds, m.first_seed, m.first_seed + m.rounds - 1)}</span>
       <span><${Explained} eq=${eq}>χ² <b>${fixed(m.statistic, 1)}</b>, ${M.degrees(m.degrees)}, p <b>${prob(m.p_value)}</b><//></span>
       <span title=${M.distanceHint}><${Rich} text=${M.distance} /> <b>${prob(m.distance)}</b></span>
@@ -61,7 +61,7 @@ export function Meter({ model, spot }) {
   const m = (meters ?? []).find((x) => x.branch === branch.id && x.round === round.index && x.rule === rule);
   const busy = isBusy(status);
   const why = live ? "" : M.notLive[model.still ? "page" : kind === "app" ? "app" : "view"];
-  const ask = (/** @type {boolean} */ afresh) => send({ type: "meter", branch: branch.id, round: round.index, rule, rounds: ROUNDS, afresh });
+  const ask = (/** @type {number} */ rounds, afresh = false) => send({ type: "meter", branch: branch.id, round: round.index, rule, rounds, afresh });
   return html`<section class="dl-meterbox" aria-label=${M.title} data-testid="meter">
     <h3 class="dl-label">${M.title}</h3>
     <p class="dl-lead"><${Rich} text=${M.lead(quoteToken(round.anchor.text))} /></p>
@@ -69,12 +69,12 @@ export function Meter({ model, spot }) {
       ${RULES.map((name) => html`<label key=${name} class="dl-choice"><input type="radio" name=${`rule-${spot.branch.id}`} value=${name} checked=${rule === name} data-testid=${`rule-${name}`} onChange=${() => setRule(name)} /> <span><${Rich} text=${M.rules[name][0]} /></span></label>`)}
     </div>
     <p class="dl-note"><${Rich} text=${M.rules[rule][1]} /></p>
-    <div class="dl-run">
-      <button type="button" class="dl-primary" data-testid="meter-run" disabled=${!live || busy} onClick=${() => ask(false)}>${m ? M.runMore(ROUNDS) : M.run(ROUNDS)}</button>
+    ${!model.still && html`<div class="dl-run">
+      ${ROUNDS.map((n, i) => html`<button type="button" key=${n} class=${i ? "" : "dl-primary"} data-testid=${`meter-run-${n}`} disabled=${!live || busy} onClick=${() => ask(n)}>${m ? M.runMore(whole(n)) : M.run(whole(n))}</button>`)}
       ${status.state === "repeating" && html`<button type="button" data-testid="meter-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${M.stop}</button>
         <span class="dl-note" role="status">${status.text || M.repeating}</span>`}
-      ${m && !busy && live && html`<button type="button" data-testid="meter-afresh" onClick=${() => ask(true)}>${M.afresh}</button>`}
-    </div>
+      ${m && !busy && live && html`<button type="button" data-testid="meter-afresh" onClick=${() => ask(ROUNDS[0], true)}>${M.afresh}</button>`}
+    </div>`}
     ${status.where === "meter" && status.error && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
     ${why && html`<p class="dl-note">${why}</p>`}
     ${m && html`<${Result} m=${m} />`}
