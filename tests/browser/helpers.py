@@ -143,13 +143,13 @@ def set_theme(view: View, theme: str) -> None:
 
 _SCROLLERS = """(() => {
     const found = [document.documentElement];
-    for (let e = document.querySelector('[data-testid="stepper"]').parentElement; e; e = e.parentElement)
+    for (let e = document.querySelector('.dl').parentElement; e; e = e.parentElement)
         if (/auto|scroll/.test(getComputedStyle(e).overflow)) found.push(e);
     return found;
 })()"""
 
 
 def check_no_sideways_scroll(page: Page) -> None:
-    """Neither the page nor anything around the stepper is wider than its window."""
+    """Neither the page nor anything around the view is wider than its window."""
     for inner, outer in page.evaluate(f"({_SCROLLERS}).map((e) => [e.scrollWidth, e.clientWidth])"):
         assert inner <= outer, f"the page is {inner} px wide in a window of {outer} px"

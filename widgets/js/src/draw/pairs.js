@@ -22,7 +22,7 @@ export function Pairs({ label, rows, a, b, c, marked, shared, over, legend, head
   const most = Math.max(...rows.map((r) => Math.max(size(r.a), size(r.b))), 1e-9);
   const mostC = Math.max(...rows.map((r) => size(r.c)), 1e-9);
   const width = (/** @type {number} */ value, /** @type {number} */ full) => `${(100 * value) / full}%`;
-  const says = (/** @type {Row} */ r) => `${r.token ? showToken(r.token.text) : S.others}: ${a.head} ${written(r.a)}, ${b.head} ${written(r.b)}${c ? `, ${c.head} ${written(r.c)}` : ""}`;
+  const says = (/** @type {Row} */ r) => `${r.token ? showToken(r.token.text) : S.others}: ${a.head} ${written(r.a)}, ${b.head} ${written(r.b)}${c ? `, ${c.head} ${r.note ?? written(r.c)}` : ""}`;
   return html`<figure class=${`dl-chart ${c ? (c.look === "none" ? "dl-chart-count" : "dl-chart-three") : ""}`}>
     ${heads && html`<p class="dl-charthead" aria-hidden="true"><span></span><span></span><span class=${`dl-num dl-c-${a.look}`}><${Rich} text=${a.head} /></span><span class=${`dl-num dl-c-${b.look}`}><${Rich} text=${b.head} /></span>
       ${c && html`${c.look !== "none" && html`<span></span>`}<span class=${`dl-num dl-c-${c.look}`}><${Rich} text=${c.head} /></span>`}</p>`}
