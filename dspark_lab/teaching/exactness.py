@@ -19,7 +19,8 @@ from dspark_lab.session import Session
 from dspark_lab.teaching.rules import EXACT, rule_named, total_variation
 
 LEAST_EXPECTED = 5.0
-"""The chi-square approximation wants this many expected counts in a bin; rarer tokens share one."""
+"""The chi-square approximation wants this many expected counts in a bin; rarer tokens share one. What is still rarer when
+all of them are together is also tested by itself, as a Poisson count."""
 
 LAST_SEED = 2**63 - 1
 
@@ -31,8 +32,8 @@ class GoodnessOfFit:
     Attributes:
         statistic: sum of (observed - expected)^2 / expected over the bins.
         degrees: bins - 1; 0 while there are too few counts for two bins.
-        p_value: the chance of such a statistic or a larger one if the probabilities hold; 0 where something
-            impossible was counted.
+        p_value: the chance of such a statistic or a larger one if the probabilities hold, or, where the rarest tokens are
+            tested by themselves, of so many of them, twice the smaller of both; 0 where something impossible was counted.
         impossible: how often something of probability 0 was counted.
     """
 
@@ -52,16 +53,21 @@ def goodness_of_fit(counts: Sequence[int], probabilities: Sequence[float]) -> Go
             bins[-1] = (bins[-1][0] + n, bins[-1][1] + p * total)
         else:
             bins.append((n, p * total))
+    rare = 1.0
     if len(bins) > 1 and bins[-1][1] < LEAST_EXPECTED:
         rest, expected = bins.pop()
+        rare = _gamma(torch.special.gammainc, rest, expected) if rest else 1.0  # P(Poisson(expected) >= rest)
         bins[-1] = (bins[-1][0] + rest, bins[-1][1] + expected)
     degrees = max(0, len(bins) - 1)
     statistic = sum((n - expected) ** 2 / expected for n, expected in bins) if degrees else 0.0
-    p_value = 1.0
-    if degrees:
-        half = torch.tensor([degrees / 2, statistic / 2], dtype=torch.float64)
-        p_value = float(torch.special.gammaincc(half[0], half[1]))
+    p_value = _gamma(torch.special.gammaincc, degrees / 2, statistic / 2) if degrees else rare
+    if degrees and rare < 1:
+        p_value = min(1.0, 2 * min(p_value, rare))
     return GoodnessOfFit(statistic, degrees, 0.0 if impossible else p_value, impossible)
+
+
+def _gamma(function: Callable[[Tensor, Tensor], Tensor], a: float, x: float) -> float:
+    return float(function(torch.tensor(a, dtype=torch.float64), torch.tensor(x, dtype=torch.float64)))
 
 
 @dataclass(frozen=True)

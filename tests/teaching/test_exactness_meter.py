@@ -37,7 +37,16 @@ def test_rare_tokens_share_a_bin_whatever_was_counted() -> None:
     fit = goodness_of_fit([60, 32, 3, 3, 2], [0.6, 0.3, 0.04, 0.03, 0.03])
     known = stats.chisquare([60, 32, 8], [60, 30, 10])
     assert (fit.degrees, fit.statistic) == (2, pytest.approx(known.statistic))
+    assert fit.p_value == pytest.approx(min(1, 2 * min(known.pvalue, stats.poisson.sf(1, 3))))
     assert goodness_of_fit([3, 1], [0.5, 0.5]).degrees == 0
+
+
+def test_too_many_of_the_rarest_are_seen_though_they_fill_no_bin() -> None:
+    """Where one token is next to certain, there is one bin; yet nine others in nine rounds settle it."""
+    few, many = goodness_of_fit([9, 0, 0], [0.99, 0.006, 0.004]), goodness_of_fit([0, 5, 4], [0.99, 0.006, 0.004])
+    assert (few.degrees, few.p_value) == (0, 1.0)
+    assert (many.degrees, many.p_value) == (0, pytest.approx(stats.poisson.sf(8, 0.09)))
+    assert many.p_value < 1e-12
 
 
 def test_what_cannot_happen_settles_it() -> None:

@@ -346,7 +346,7 @@ export const METER = {
   legendSeen: "share of the rounds run here",
   testTitle: "Pearson's chi-square test",
   testRef: "goodness of fit",
-  testNote: "n is a token's count, N all rounds. Tokens expected fewer than 5 times share one bin. p is the chance of counts at least this far from p_t if they do follow it.",
+  testNote: "n is a token's count, N all rounds. Tokens expected fewer than 5 times share one bin; what is rarer still is also tested by itself, as a Poisson count. p is the chance of counts at least this far from p_t if they do follow it.",
   degrees: (/** @type {number} */ n) => `${n} degree${n === 1 ? "" : "s"} of freedom`,
   distance: "distance of the counts from p_t",
   distanceHint: "Total variation. From an exact rule it shrinks towards 0 as rounds add up.",

@@ -87,7 +87,7 @@ function Peaks({ model, spot }) {
     ${known.map((e) => html`<li key=${`${e.domain}-${e.index}`}><button type="button" class="dl-quiet" data-testid="collision" disabled=${isBusy(status)}
       onClick=${() => sender(model)({ type: "example", domain: e.domain, index: e.index, round: e.collision?.[0] ?? 0, at: e.collision?.[1] ?? 0 })}>${L.collision(e.prompt)}</button></li>`)}
     ${peaks.map(({ round, p, shift, most }) => html`<li key=${`${round.index}:${p.k}`}><button type="button" class="dl-quiet" data-testid=${`peak-${round.index}-${p.k}`}
-      aria-current=${spot.round.index === round.index && spot.place.k === p.k ? "true" : undefined} onClick=${() => spot.select(p.k, round.index)}>
+      aria-current=${spot.round.index === round.index && spot.place.k === p.k ? "true" : undefined} onClick=${() => spot.select(p.k, "bias", round.index)}>
       <${Rich} text=${L.peak(round.index + 1, p.k, quoteToken(before(round, p.k).text), quoteToken(most.token.text), written(most.d), written(most.t))} /> <span class="dl-note">${L.shift(prob(shift))}</span></button></li>`)}
   </ol></div>`;
 }
@@ -115,7 +115,7 @@ export function HeadLens({ model }) {
       <${Ask} model=${model} spot=${spot} key=${k} />`;
   };
   return html`<section class="dl-view" data-testid="lens" aria-label=${L.title}>
-    <${Positions} spot=${spot} />
+    <${Positions} spot=${spot} row=${has ? "bias" : "token"} />
     ${body()}
     ${(has || kind === "app") && html`<${Peaks} model=${model} spot=${spot} />`}
   </section>`;

@@ -34,8 +34,8 @@ function History({ history }) {
 function Result({ m }) {
   const rows = [...m.rows, m.others].filter((r) => r.p_t > 0 || r.law > 0 || r.count > 0)
     .map((r) => ({ token: r.token, a: { value: r.p_t, exact: true }, b: { value: r.count / m.rounds, exact: true }, c: { value: r.count, exact: true }, note: String(r.count) }));
-  const caught = m.impossible > 0 || (m.degrees > 0 && m.p_value < CAUGHT);
-  const words = m.impossible ? M.impossible(m.impossible) : !m.degrees ? M.tooFew : caught ? M.caught : m.bias > 0 ? M.notYet(prob(m.bias)) : M.fits;
+  const caught = m.impossible > 0 || m.p_value < CAUGHT;
+  const words = m.impossible ? M.impossible(m.impossible) : caught ? M.caught : !m.degrees ? M.tooFew : m.bias > 0 ? M.notYet(prob(m.bias)) : M.fits;
   const eq = { title: M.testTitle, ref: M.testRef, lines: [html`<span class="dl-math">χ² = Σ (n − N·p_t)² / (N·p_t) = <b>${fixed(m.statistic, 2)}</b></span>`, html`<span class="dl-math">${M.degrees(m.degrees)}, p = <b>${prob(m.p_value)}</b></span>`], note: M.testNote };
   return html`<div data-testid="meter-result">
     <p class=${`dl-verdictline ${caught ? "dl-is-rejected" : m.bias ? "" : "dl-is-accepted"}`} data-testid="meter-verdict"><b aria-hidden="true">${caught ? "✗" : m.degrees && !m.bias ? "✓" : "…"}</b> <span><${Rich} text=${words} /></span></p>

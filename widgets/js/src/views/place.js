@@ -29,8 +29,8 @@ export function usePlace(model) {
     round,
     now: known(step, round),
     place: selected(cursor, step, round),
-    /** @param {number} k @param {number} [number] another round, as it ends */
-    select: (k, number = step.round) => setCursor({ ...cursor, ...(number === step.round ? step : steps[endOf(steps, number)]), at: k, row: "" }),
+    /** @param {number} k @param {string} row @param {number} [number] another round, as it ends */
+    select: (k, row, number = step.round) => setCursor({ ...cursor, ...(number === step.round ? step : steps[endOf(steps, number)]), at: k, row }),
     /** @param {number} number */
     toRound: (number) => setCursor(atStep(cursor, steps[endOf(steps, number)])),
   };

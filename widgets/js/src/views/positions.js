@@ -8,8 +8,8 @@ import { drafts } from "../logic/tree.js";
 import { S } from "../strings.js";
 import { chipKind } from "./cells.js";
 
-/** @param {{ spot: import("./place.js").Spot }} props */
-export function Positions({ spot }) {
+/** @param {{ spot: import("./place.js").Spot, row: string }} props ``row`` of the table is what the view is about */
+export function Positions({ spot, row }) {
   const { round, now, place } = spot;
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [place.k]);
@@ -17,7 +17,7 @@ export function Positions({ spot }) {
   const look = drafts(round) ? round.final.kind : "plain";
   /** @param {number} k @param {string} id @param {any} content @param {string} name */
   const button = (k, id, content, name) => html`<button type="button" key=${id} class="dl-pos" data-testid=${`pos-${id}`} aria-current=${place.k === k ? "true" : undefined}
-    aria-label=${name} title=${name} onClick=${() => spot.select(k)}>${content}</button>`;
+    aria-label=${name} title=${name} onClick=${() => spot.select(k, row)}>${content}</button>`;
   return html`<div class="dl-positions" role="group" aria-label=${S.positions} ref=${list}>
     ${round.positions.map((p) => {
       const kind = chipKind(p, now);

@@ -88,7 +88,7 @@ export function Rejection({ model }) {
   const told = p ? (p.verdict === "cut" ? now.schedule : p.k <= now.verdict) : ended;
   const words = !told ? (p ? R.waits(quoteToken(p.k <= now.draft ? p.token.text : "…")) : S.unknown) : p ? verdictSentence(round, p, ended) : finalSentence(round);
   return html`<section class="dl-view" data-testid="rejection" aria-label=${R.title}>
-    <${Positions} spot=${spot} />
+    <${Positions} spot=${spot} row="verdict" />
     <p class="dl-cause" data-testid="why" aria-live="polite"><${Rich} text=${words} /></p>
     ${p ? html`<${Drafted} round=${round} p=${p} told=${told} asked=${p.verified ? now.target : now.schedule} ended=${ended} />` : ended && html`<${Final} round=${round} />`}
     <${Meter} model=${model} spot=${spot} />
