@@ -42,7 +42,7 @@ def train_drafter(
         name(
             "Weights of ce, tv, conf and accept, and decay, such as ce=0.1,tv=0.9; what is left out is off.",
             _LEARNING,
-            "DSpark: ce=0.1,tv=0.9,conf=1; others: ce=1",
+            "DSpark: ce=1,tv=0.9,conf=1; others: ce=1",
         ),
     ] = None,
     steps: Annotated[str, name("Optimiser steps; 1200,1600 restarts the rate after 1200.", _LEARNING)] = "1200",

@@ -20,7 +20,7 @@ from dspark_lab.evaluation.metrics import Estimate
 from dspark_lab.evaluation.paper_data import PAPER_MODEL, PaperData, Points
 from dspark_lab.evaluation.report import DrafterResult, Report
 
-LOSSES = {("dflash", "tv"): "ce=0.1,tv=0.9", ("dspark", "ce"): "ce=1,conf=1"}
+LOSSES = {("dflash", "tv"): "ce=1,tv=0.9", ("dspark", "ce"): "ce=1,conf=1"}
 """What is minimised where it is not the kind's usual loss, by kind and name. A confidence head needs its own term."""
 
 

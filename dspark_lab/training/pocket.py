@@ -19,6 +19,7 @@ from dspark_lab.training.claims import claim
 from dspark_lab.training.conversations import corpus_conversations
 from dspark_lab.training.kinds import Options
 from dspark_lab.training.loop import Losses, Schedule, train
+from dspark_lab.training.losses import LossWeights
 from dspark_lab.training.target import next_token_loss, target_config
 from dspark_lab.training.tokenizer import train_tokenizer
 from dspark_lab.training.trainer import Plan, Trainer, mask_token, save_drafter
@@ -39,6 +40,7 @@ class Recipe:
     drafter_steps: int = 1_200
     drafter_batch: int = 24
     drafter_lr: float = 2e-3
+    drafter_loss: str = "ce=1,tv=0.9,conf=1"
     drafter_restart_steps: int = 1_600
 
 
@@ -84,6 +86,7 @@ def _train_drafter(folder: Path, work: Path, recipe: Recipe, target: Target) -> 
     # One warm restart on batches not seen yet: the drafter goes on learning for long after the first cycle.
     plan = Plan(
         Options("dspark", mask_token(target)),
+        LossWeights.parse(recipe.drafter_loss),
         steps=(recipe.drafter_steps, recipe.drafter_restart_steps),
         batch=recipe.drafter_batch,
         lr=recipe.drafter_lr,

@@ -132,7 +132,7 @@ def test_each_checkpoint_has_the_command_that_makes_it() -> None:
     answers = "--target Qwen/Qwen3-4B --answers-in 'runs/d r/answers' --out 'runs/d r/"
     assert commands["eagle3"] == f"dspark-lab train drafter --kind eagle3 {answers}eagle3'"
     assert commands["dflash"] == f"dspark-lab train drafter --kind dflash {answers}dflash'"
-    assert commands["dflash-tv"] == f"dspark-lab train drafter --kind dflash --loss ce=0.1,tv=0.9 {answers}dflash-tv'"
+    assert commands["dflash-tv"] == f"dspark-lab train drafter --kind dflash --loss ce=1,tv=0.9 {answers}dflash-tv'"
     assert "--kind dspark --block 11 --head rnn --target" in commands["dspark-block11-rnn"]
     assert "--kind dspark --loss ce=1,conf=1" in commands["dspark-ce"]
     pocket = EXPERIMENTS["table1"][0].command(Path("runs"))
