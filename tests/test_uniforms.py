@@ -35,7 +35,7 @@ def test_no_two_addresses_share_a_number() -> None:
     every = [
         u for seed in seeds for index in range(20) for purpose in PURPOSES for u in uniforms(seed, index, purpose, 8)
     ]
-    assert len(set(every)) == len(every) == len(seeds) * 20 * 3 * 8
+    assert len(set(every)) == len(every) == len(seeds) * 20 * len(PURPOSES) * 8
 
 
 def test_uniforms_are_uniform_over_rounds_and_over_seeds() -> None:

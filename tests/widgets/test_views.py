@@ -258,11 +258,10 @@ def test_the_app_is_all_of_them(tiny_lab: Lab, session: Session) -> None:
 
 
 def test_a_collision_is_found_where_one_is() -> None:
-    choice = lambda text: {"token": {"id": 1, "text": text}, "value": 0.1}  # noqa: E731
-    both, drawn = [choice(" course"), choice(" problem")], {"text": " problem"}
-    quiet = {"k": 1, "token": drawn, "base": both[:1]}
+    drawn = {"text": " problem"}
+    quiet = {"k": 1, "token": drawn, "p_base": 0.9}
     assert find_collision([{"index": 0, "positions": [quiet]}]) is None
-    loud = {"k": 2, "token": drawn, "base": both}
+    loud = {"k": 2, "token": drawn, "p_base": 0.1}
     assert find_collision([{"index": 4, "positions": [quiet, loud]}]) == (4, 2)
 
 

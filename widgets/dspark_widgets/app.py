@@ -24,6 +24,8 @@ from dspark_widgets.view import Stop
 
 COLLISION = {" course", " problem"}
 """Second words of "of course" and "no problem", the paper's example of what a parallel drafter mixes up."""
+UNDECIDED = 0.5
+"""Probability of the word under the parallel logits alone below which it took the head to choose it."""
 
 RECORDED = Path(__file__).parent / "recorded"
 EXAMPLES_PER_DOMAIN = 3
@@ -209,10 +211,10 @@ def find_examples(folder: Path) -> list[contract.Example]:
 
 
 def find_collision(rounds: list[Any]) -> tuple[int, int] | None:
-    """Round and position of the first draft position whose parallel logits hold both words of ``COLLISION`` likely and
-    that drew one of them."""
+    """Round and position of the first draft position that drew a word of ``COLLISION`` though its parallel logits, which do
+    not know the word before, left it open."""
     for r in rounds:
         for p in r["positions"]:
-            if p["token"]["text"] in COLLISION and {c["token"]["text"] for c in p["base"]} >= COLLISION:
+            if p["token"]["text"] in COLLISION and p["p_base"] is not None and p["p_base"] < UNDECIDED:
                 return int(r["index"]), int(p["k"])
     return None

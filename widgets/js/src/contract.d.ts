@@ -217,7 +217,7 @@ export interface Controls {
   drafter: boolean;
 }
 
-/** An example prompt with a recorded trace. ``collision`` is a round and a draft position where the parallel pass holds words likely that do not go together (the paper's "of course" and "no problem"); null where there is none. */
+/** An example prompt with a recorded trace. ``collision`` is a round and a draft position where the parallel pass leaves open what the head decides (the second word of the paper's "of course" or "no problem"); null where there is none. */
 export interface Example {
   domain: "math" | "code" | "chat";
   index: number;
