@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 from dspark_lab import Settings
 from dspark_lab.loading import Lab
 from dspark_lab.session import Session
-from dspark_lab.trace import Position, Round
+from dspark_lab.trace import Position, Round, Trace
 from dspark_widgets import DrafterRace, HeadLens, RejectionView, export_html
-from dspark_widgets.app import RECORDED, find_examples
+from dspark_widgets.app import COLLISION, RECORDED, find_examples
 from dspark_widgets.view import View
 from tests.browser import helpers
 from tests.browser.conftest import Watch
@@ -176,7 +176,11 @@ def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..
     page.get_by_test_id("collision").first.click()
     expect(page.get_by_test_id(f"pos-{example.collision[1]}")).to_have_attribute("aria-current", "true")
     asked = page.get_by_test_id("lens-drafted")
-    expect(asked).to_contain_text(re.compile("␣(course|problem)"))
+    drafted = Trace.load(RECORDED / f"{example.domain}_{example.index}.json").rounds[example.collision[0]].positions[
+        example.collision[1] - 1
+    ]
+    expect(asked).to_contain_text(drafted.token.text.replace(" ", "␣"))
+    assert drafted.token.text in COLLISION and drafted.p_base < 0.1 and drafted.p_d > 0.9
     helpers.generate(page, example.prompt)
     page.get_by_test_id(f"pos-{example.collision[1]}").click()
     page.get_by_test_id("after-text").fill("Of")

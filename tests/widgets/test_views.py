@@ -259,10 +259,12 @@ def test_the_app_is_all_of_them(tiny_lab: Lab, session: Session) -> None:
 
 def test_a_collision_is_found_where_one_is() -> None:
     drawn = {"text": " problem"}
-    quiet = {"k": 1, "token": drawn, "p_base": 0.9}
+    quiet = {"k": 1, "token": drawn, "p_base": 0.9, "p_d": 0.95}
     assert find_collision([{"index": 0, "positions": [quiet]}]) is None
-    loud = {"k": 2, "token": drawn, "p_base": 0.1}
-    assert find_collision([{"index": 4, "positions": [quiet, loud]}]) == (4, 2)
+    chance = {"k": 1, "token": drawn, "p_base": 0.1, "p_d": 0.2}
+    assert find_collision([{"index": 0, "positions": [chance]}]) is None
+    loud = {"k": 2, "token": drawn, "p_base": 0.1, "p_d": 0.95}
+    assert find_collision([{"index": 4, "positions": [quiet, chance, loud]}]) == (4, 2)
 
 
 @pytest.mark.parametrize("kind", ["rejection", "lens", "race"])

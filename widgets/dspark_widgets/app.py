@@ -25,7 +25,7 @@ from dspark_widgets.view import Stop
 COLLISION = {" course", " problem"}
 """Second words of "of course" and "no problem", the paper's example of what a parallel drafter mixes up."""
 UNDECIDED = 0.5
-"""Probability of the word under the parallel logits alone below which it took the head to choose it."""
+"""The head chose a word where this lies between its probabilities under the parallel logits alone and with the head."""
 
 RECORDED = Path(__file__).parent / "recorded"
 EXAMPLES_PER_DOMAIN = 3
@@ -211,10 +211,10 @@ def find_examples(folder: Path) -> list[contract.Example]:
 
 
 def find_collision(rounds: list[Any]) -> tuple[int, int] | None:
-    """Round and position of the first draft position that drew a word of ``COLLISION`` though its parallel logits, which do
-    not know the word before, left it open."""
+    """Round and position of the first draft position that drew a word of ``COLLISION`` because of the head: the parallel
+    logits, which do not know the word before, mix it with what would follow other words."""
     for r in rounds:
         for p in r["positions"]:
-            if p["token"]["text"] in COLLISION and p["p_base"] is not None and p["p_base"] < UNDECIDED:
+            if p["token"]["text"] in COLLISION and (p["p_base"] or 1.0) < UNDECIDED < p["p_d"]:
                 return int(r["index"]), int(p["k"])
     return None

@@ -382,7 +382,7 @@ export const LENS = {
   other: "another token",
   askIt: "Ask the head",
   peaks: "Where the head changes the most in this text",
-  collision: (/** @type {string} */ prompt) => `The collision of the paper, “of course” and “no problem”, in the example “${prompt}”`,
+  collision: (/** @type {string} */ prompt) => `Where the head completes “of course” or “no problem”, the paper's example of a collision: in the example “${prompt}”`,
   peak: (/** @type {number} */ round, /** @type {number} */ k, /** @type {string} */ x, /** @type {string} */ y, /** @type {string} */ a, /** @type {string} */ b) => `round ${round}, position ${k}: after ${x}, ${y} goes from ${a} to ${b}`,
   shift: (/** @type {string} */ x) => `moves ${x} of the probability`,
   none: "This drafter has no sequential head: each slot keeps what the parallel pass says, whatever token was drawn before it. DSpark's own is in the drafters dspark, dspark-gated and dspark-rnn.",
