@@ -51,6 +51,7 @@ def train_drafter(
         int | None, whole("Batches that a step is divided into.", _LEARNING, "as many as processes")
     ] = None,
     lr: Annotated[float, options.number_option("Peak learning rate.", _LEARNING)] = 2e-3,
+    optimizer: Annotated[str, name("muon, or adamw, which takes three times the steps.", _LEARNING)] = "muon",
     anchors: Annotated[int, whole("Blocks trained on per answer.", _LEARNING)] = 24,
     seed: Annotated[int, whole("Another seed makes another drafter.", _LEARNING)] = 0,
     target: options.TargetModel = None,
@@ -134,7 +135,7 @@ def train_drafter(
         kind, mask_token(loaded), head=head or Options.head, layers=layers, block_size=block, rank=rank, anchors=anchors,
         taps=_taps(layers_read, loaded.config.num_hidden_layers), confidence=weights.conf > 0,
     )  # fmt: skip
-    plan = Plan(shape, weights, cycles, batch, accumulate or group.count, lr, seed)
+    plan = Plan(shape, weights, cycles, batch, accumulate or group.count, lr, seed, optimizer)
     module.new_model(loaded.model, shape)  # what cannot be built is refused before the target answers for hours
     if group.first:
         say(f"checkpoints and logs are in {work}; after an interruption the same command goes on from there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dspark_lab.errors import LabError
+from dspark_lab.training.optimizers import optimizers_of, set_rate
 from dspark_lab.training.processes import Alone
 
 Losses = dict[str, Tensor]
@@ -25,13 +26,14 @@ Numbers = dict[str, float | list[float]]
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW with linear warm-up and cosine decay to a tenth of a hundredth of the peak.
+    """Linear warm-up and cosine decay to a hundredth of the peak.
 
     Attributes:
         steps: optimiser steps in all.
-        lr: peak learning rate.
+        lr: peak learning rate of AdamW.
         warmup: share of the steps over which the rate rises.
         weight_decay: on matrices only; clip: largest gradient norm.
+        optimizer: as ``optimizers`` knows them.
     """
 
     steps: int
@@ -39,6 +41,7 @@ class Schedule:
     warmup: float = 0.04
     weight_decay: float = 0.0
     clip: float = 1.0
+    optimizer: str = "adamw"
 
     def rate(self, step: int) -> float:
         rise = max(1, round(self.steps * self.warmup))
@@ -80,11 +83,9 @@ def train(
             f"a step of {accumulate} batches cannot be shared out among {group.count} processes: "
             f"let --accumulate be a multiple of {group.count}."
         )
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=schedule.lr, betas=(0.9, 0.95), fused=True)
-    start = _restore(model, optimizer, checkpoint)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizers = optimizers_of(model, schedule.optimizer, schedule.lr, schedule.weight_decay)
+    start = _restore(model, optimizers, checkpoint)
     model.train()
     step_of = group.prepare(_Step(model, loss_of))
     shares = range(group.rank, accumulate, group.count)
@@ -92,29 +93,29 @@ def train(
         total=schedule.steps, initial=start, desc=label, unit="step", mininterval=2.0, disable=not (bar and group.first)
     ) as progress:
         for step in range(start, schedule.steps):
-            for parameters in optimizer.param_groups:
-                parameters["lr"] = schedule.rate(step)
+            set_rate(optimizers, schedule.rate(step))
             several: list[Losses] = []
             for share in shares:
                 with nullcontext() if share == shares[-1] else group.unsynchronised(step_of):
                     losses = step_of(step * accumulate + share)
                     (losses["loss"] / len(shares)).backward()
                 several.append({name: value.detach() for name, value in losses.items()})
-            nn.utils.clip_grad_norm_([*matrices, *vectors], schedule.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            nn.utils.clip_grad_norm_(trained, schedule.clip)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
             numbers = _mean(several, group)
             progress.update()
             progress.set_postfix_str(_shown(numbers), refresh=False)
             done = step + 1
             due = done % save_every == 0 or done == schedule.steps
             if due and group.first:
-                _save(model, optimizer, checkpoint, done)
+                _save(model, optimizers, checkpoint, done)
             try:
                 yield done, numbers
             except GeneratorExit:
                 if not due and group.first:
-                    _save(model, optimizer, checkpoint, done)
+                    _save(model, optimizers, checkpoint, done)
                 raise
     model.eval()
 
@@ -147,17 +148,18 @@ def _shown(numbers: Numbers) -> str:
     return ", ".join(shown)
 
 
-def _save(model: nn.Module, optimizer: torch.optim.Optimizer, folder: Path, step: int) -> None:
+def _save(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], folder: Path, step: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{name}": p.detach() for name, p in model.named_parameters() if p.requires_grad}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in state.items()}
     part = folder / ".state.part"
     save_file({name: t.contiguous() for name, t in tensors.items()}, part, metadata={"step": json.dumps(step)})
     os.replace(part, folder / "state.safetensors")
 
 
-def _restore(model: nn.Module, optimizer: torch.optim.AdamW, folder: Path) -> int:
+def _restore(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], folder: Path) -> int:
     file = folder / "state.safetensors"
     if not file.exists():
         return 0
@@ -169,10 +171,11 @@ def _restore(model: nn.Module, optimizer: torch.optim.AdamW, folder: Path) -> in
         for name, value in tensors.items():
             if name.startswith("model."):
                 parameters[name.removeprefix("model.")].copy_(value)
-    plan = optimizer.state_dict()
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".")
-            plan["state"].setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict(plan)
+    for number, optimizer in enumerate(optimizers):
+        plan, prefix = optimizer.state_dict(), f"optimizer.{number}."
+        for name, value in tensors.items():
+            if name.startswith(prefix):
+                index, key = name.removeprefix(prefix).split(".")
+                plan["state"].setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict(plan)
     return done

@@ -29,6 +29,7 @@ from dspark_lab.training.claims import claim
 from dspark_lab.training.kinds import Options, training_of, usual_loss
 from dspark_lab.training.loop import Numbers, Schedule, train
 from dspark_lab.training.losses import LossWeights
+from dspark_lab.training.optimizers import OPTIMIZERS
 from dspark_lab.training.processes import Alone
 from dspark_lab.training.state_cache import StateCache
 
@@ -45,6 +46,7 @@ class Plan:
         steps: optimiser steps of each cycle; every cycle begins anew with the rate, from the weights of the one before.
         batch: answers a step; accumulate: in how many batches, whose gradients are added up.
         lr: peak learning rate of AdamW. seed: of the weights, the order of answers and the anchors.
+        optimizer: "muon" learns in a third of the steps or fewer that "adamw" takes.
     """
 
     options: Options
@@ -54,6 +56,7 @@ class Plan:
     accumulate: int = 1
     lr: float = 2e-3
     seed: int = 0
+    optimizer: str = "muon"
 
     def __post_init__(self) -> None:
         if self.accumulate < 1 or self.batch % self.accumulate:
@@ -61,6 +64,8 @@ class Plan:
                 f"a batch of {self.batch} answers cannot be divided by {self.accumulate}: let --batch be a multiple of "
                 f"--accumulate."
             )
+        if self.optimizer not in OPTIMIZERS:
+            raise LabError(f"there is no optimizer {self.optimizer!r}: take one of {', '.join(OPTIMIZERS)}.")
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ class Trainer:
         return train(
             self.model,
             objective,
-            Schedule(steps, plan.lr),
+            Schedule(steps, plan.lr, optimizer=plan.optimizer),
             self.work / f"checkpoint-{cycle}",
             accumulate=plan.accumulate,
             save_every=self._save_every,

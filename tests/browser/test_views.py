@@ -176,9 +176,11 @@ def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..
     page.get_by_test_id("collision").first.click()
     expect(page.get_by_test_id(f"pos-{example.collision[1]}")).to_have_attribute("aria-current", "true")
     asked = page.get_by_test_id("lens-drafted")
-    drafted = Trace.load(RECORDED / f"{example.domain}_{example.index}.json").rounds[example.collision[0]].positions[
-        example.collision[1] - 1
-    ]
+    drafted = (
+        Trace.load(RECORDED / f"{example.domain}_{example.index}.json")
+        .rounds[example.collision[0]]
+        .positions[example.collision[1] - 1]
+    )
     expect(asked).to_contain_text(drafted.token.text.replace(" ", "␣"))
     assert drafted.token.text in COLLISION and drafted.p_base < 0.1 and drafted.p_d > 0.9
     helpers.generate(page, example.prompt)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dspark_lab.training.loop import Schedule, train
 
-SCHEDULE = Schedule(steps=12, lr=0.05, warmup=0.25, weight_decay=0.1)
+SCHEDULE = Schedule(steps=12, lr=0.05, warmup=0.25, weight_decay=0.1, optimizer="muon")  # and AdamW, for the vectors
 History = list[tuple[int, dict[str, float]]]
 
 
@@ -94,8 +94,8 @@ def test_the_checkpoint_is_safetensors_of_what_is_trained(tmp_path: Path) -> Non
     tensors = load_file(tmp_path / "run" / "state.safetensors")
     trained = {f"model.{name}" for name, p in model.named_parameters() if p.requires_grad}
     assert {name for name in tensors if name.startswith("model.")} == trained
-    kept = {name.split(".")[2] for name in tensors if name.startswith("optimizer.")}
-    assert kept == {"step", "exp_avg", "exp_avg_sq"}
+    kept = {name.split(".")[3] for name in tensors if name.startswith("optimizer.")}
+    assert kept == {"step", "exp_avg", "exp_avg_sq", "momentum_buffer"}
 
 
 def test_a_half_written_checkpoint_is_not_read(
