@@ -37,11 +37,11 @@ class Recipe:
     sums_steps: int = 1_400
     sums_lr: float = 2e-3
     answers: int = 10_240
-    drafter_steps: int = 1_200
+    drafter_steps: int = 1_600
     drafter_batch: int = 24
     drafter_lr: float = 2e-3
     drafter_loss: str = "ce=1,tv=0.9,conf=1"
-    drafter_restart_steps: int = 1_600
+    drafter_optimizer: str = "muon"
 
 
 def train_pocket(out: Path, work: Path, recipe: Recipe | None = None) -> None:
@@ -83,14 +83,14 @@ def _train_target(folder: Path, work: Path, recipe: Recipe) -> None:
 def _train_drafter(folder: Path, work: Path, recipe: Recipe, target: Target) -> None:
     conversations = corpus_conversations(recipe.answers, recipe.seed)
     rows = regenerate(target, conversations, work / "answers", recipe.seed)
-    # One warm restart on batches not seen yet: the drafter goes on learning for long after the first cycle.
     plan = Plan(
         Options("dspark", mask_token(target)),
         LossWeights.parse(recipe.drafter_loss),
-        steps=(recipe.drafter_steps, recipe.drafter_restart_steps),
+        steps=(recipe.drafter_steps,),
         batch=recipe.drafter_batch,
         lr=recipe.drafter_lr,
         seed=recipe.seed,
+        optimizer=recipe.drafter_optimizer,
     )
     trainer = Trainer(target, rows, plan, work / "dspark-training")
     trainer.run()
