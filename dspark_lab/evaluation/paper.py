@@ -55,7 +55,7 @@ class Checkpoint:
 
 def _pocket_steps() -> str:
     recipe = json.loads((POCKET / "recipe.json").read_text(encoding="utf-8"))
-    return str(recipe['drafter_steps'])
+    return str(recipe["drafter_steps"])
 
 
 def _make(title: str, kind: str, **options: str | int) -> Checkpoint:

@@ -13,7 +13,7 @@ from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.settings import Overrides
 from dspark_lab.teaching.rules import RULES
-from dspark_widgets import contract, contract_types
+from dspark_widgets import contract, contract_types, requests
 from dspark_widgets.app import LabApp
 from dspark_widgets.lens import HeadLens
 from dspark_widgets.race import DrafterRace
@@ -42,15 +42,15 @@ def test_the_traits_are_the_fields_of_the_view_state() -> None:
 
 
 def test_every_request_is_answered_by_the_app_and_told_somewhere() -> None:
-    for kind in get_args(contract.Request):
+    for kind in get_args(requests.Request):
         assert callable(getattr(LabApp, f"on_{kind.type}"))
-        assert contract.where_told({"type": kind.type}) in get_args(contract.Where)
-    assert contract.where_told({"type": "meter"}) == "meter"
-    assert contract.where_told(7) == "request"
+        assert requests.where_told({"type": kind.type}) in get_args(contract.Where)
+    assert requests.where_told({"type": "meter"}) == "meter"
+    assert requests.where_told(7) == "request"
 
 
 def test_the_rules_of_the_contract_are_the_librarys() -> None:
-    assert list(get_args(contract.RuleName)) == list(RULES)
+    assert list(get_args(requests.RuleName)) == list(RULES)
 
 
 def test_importing_the_views_imports_no_torch() -> None:
@@ -61,21 +61,21 @@ def test_importing_the_views_imports_no_torch() -> None:
 
 def test_every_request_comes_back_as_it_was_sent() -> None:
     overrides = Overrides(tokens={2: 5}, uniforms={"accept:1": 0.25}, verify_length=3, settings={"temperature": 0.5})
-    requests: list[contract.Request] = [
-        contract.ForkRequest(1, 2, overrides),
-        contract.DeleteRequest(3),
-        contract.GenerateRequest(contract.Controls(prompt="hello", temperature=0.7)),
-        contract.ExampleRequest("math", 1),
-        contract.StopRequest(),
-        contract.SyncRequest(4),
-        contract.MeterRequest(0, 2, "resample", 200, True),
-        contract.HeadRequest(1, 0, 3, 17),
-        contract.HeadRequest(1, 0, 3, None, " of"),
-        contract.RaceRequest("hello", ("dspark", "none")),
-        contract.OpenRequest("dspark", 2),
+    sent: list[requests.Request] = [
+        requests.ForkRequest(1, 2, overrides),
+        requests.DeleteRequest(3),
+        requests.GenerateRequest(contract.Controls(prompt="hello", temperature=0.7)),
+        requests.ExampleRequest("math", 1),
+        requests.StopRequest(),
+        requests.SyncRequest(4),
+        requests.MeterRequest(0, 2, "resample", 200, True),
+        requests.HeadRequest(1, 0, 3, 17),
+        requests.HeadRequest(1, 0, 3, None, " of"),
+        requests.RaceRequest("hello", ("dspark", "none")),
+        requests.OpenRequest("dspark", 2),
     ]
-    for request in requests:
-        assert contract.read_request(to_json(request)) == request
+    for request in sent:
+        assert requests.read_request(to_json(request)) == request
 
 
 @pytest.mark.parametrize(
@@ -108,5 +108,5 @@ def test_every_request_comes_back_as_it_was_sent() -> None:
 )
 def test_a_bad_message_raises_what_can_be_shown(message: Any, said: str) -> None:
     with pytest.raises(LabError, match=said) as caught:
-        contract.read_request(message)
+        requests.read_request(message)
     assert "ecord the trace" not in str(caught.value)

@@ -14,7 +14,7 @@ from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.settings import Settings
 from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Trace
-from dspark_widgets import contract
+from dspark_widgets import contract, requests
 from dspark_widgets.jobs import explain
 from dspark_widgets.lens import HeadLens
 from dspark_widgets.race import DrafterRace, Lab
@@ -93,16 +93,16 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
         self._loading = False
         self.set_status(self.idle_state, error=error, where="load" if error else "")
 
-    def on_example(self, request: contract.ExampleRequest) -> None:
+    def on_example(self, request: requests.ExampleRequest) -> None:
         if self._worker.busy:
             raise LabError("a run is still at work: stop it or wait for its end.")
         self._show_example(request.domain, request.index, contract.Cursor(round=request.round, at=request.at))
         self.set_status(self.idle_state)
 
-    def on_sync(self, request: contract.SyncRequest) -> None:
+    def on_sync(self, request: requests.SyncRequest) -> None:
         self._send_rounds(request.have)
 
-    def on_open(self, request: contract.OpenRequest) -> None:
+    def on_open(self, request: requests.OpenRequest) -> None:
         super().on_open(request)
         self.info = {**self.info, "example": ""}
         self.speeds = None
@@ -126,7 +126,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
             self.info = {**self.info, "example": f"{domain}_{index}"}
             self.speeds = None
 
-    def on_generate(self, request: contract.GenerateRequest) -> None:
+    def on_generate(self, request: requests.GenerateRequest) -> None:
         lab, controls = self._lab, request.controls
         if lab is None:
             if self._loading:
@@ -175,7 +175,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
 
     def _send_rounds(self, have: int) -> None:
         if 0 <= have < len(self._streamed):
-            self.send(to_json(contract.RoundsReply(self.run, have, tuple(self._streamed[have:]))))
+            self.send(to_json(requests.RoundsReply(self.run, have, tuple(self._streamed[have:]))))
 
 
 def read_controls(controls: contract.Controls, block_size: int) -> Settings:

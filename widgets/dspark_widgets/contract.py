@@ -3,19 +3,18 @@
 ``ViewState`` is the whole state of a widget: each field is one synchronised trait, so that a reloaded page or a second
 view shows the same thing. Requests go from the browser to Python, replies the other way. Rounds are streamed as
 replies while a run is at work; the ``trace`` trait holds the truth before and after. Errors are in ``status``: they
-stay where they are until the next request. A trace is as in ``dspark_lab.trace``.
+stay where they are until the next request. A trace is as in ``dspark_lab.trace``; what single views show beside it is in
+``results``, requests and replies are in ``requests``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from dspark_lab.errors import LabError
-from dspark_lab.records import from_json
-from dspark_lab.settings import Overrides
-from dspark_lab.trace import Choice, Round, Token, Trace
+from dspark_lab.trace import Round, Trace
+from dspark_widgets.results import Lens, Meter, Race
 
 PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit")
 DOMAINS = ("math", "code", "chat")
@@ -24,8 +23,6 @@ Phase = Literal["prompt", "parallel", "sequential", "confidence", "schedule", "v
 Domain = Literal["math", "code", "chat"]
 State = Literal["loading", "ready", "recorded", "running", "measuring", "forking", "repeating", "asking", "racing"]
 Where = Literal["", "load", "generate", "example", "fork", "meter", "lens", "race", "request"]
-RuleName = Literal["exact", "resample", "accept-all"]
-LaneState = Literal["waiting", "running", "measuring", "done", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -137,98 +134,6 @@ class AppInfo:
 
 
 @dataclass(frozen=True)
-class MeterRow:
-    """A token's probability under p_t and under the rule's own law, and how often it came out; no token: all others."""
-
-    token: Token | None
-    p_t: float
-    law: float
-    count: int
-
-
-@dataclass(frozen=True)
-class Meter:
-    """A round repeated ``rounds`` times with the seeds from ``first_seed`` on, as in ``dspark_lab.teaching.exactness``."""
-
-    branch: int
-    round: int
-    rule: str
-    rounds: int
-    first_seed: int
-    rows: tuple[MeterRow, ...]
-    others: MeterRow
-    statistic: float
-    degrees: int
-    p_value: float
-    impossible: int
-    distance: float
-    bias: float
-    history: tuple[tuple[int, float], ...]
-
-
-@dataclass(frozen=True)
-class Lens:
-    """Draft position ``k`` as the sequential head makes it after ``previous``; ``base`` is without the head."""
-
-    branch: int
-    round: int
-    k: int
-    previous: Token
-    base: tuple[Choice, ...]
-    draft: tuple[Choice, ...]
-    biased_up: tuple[Choice, ...]
-    biased_down: tuple[Choice, ...]
-
-
-@dataclass(frozen=True)
-class Runner:
-    """A drafter that can race, "none" the target alone."""
-
-    name: str
-    title: str
-    summary: str
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A token of a round's block and what became of it: accepted, rejected, discarded, cut, residual, bonus, plain."""
-
-    token: Token
-    kind: str
-
-
-@dataclass(frozen=True)
-class Lane:
-    """One drafter's run: its rounds as blocks, and, measured without recording, its ``seconds``.
-
-    ``acceptance`` holds by position the share accepted of those that were reached; null where none was.
-    """
-
-    name: str
-    title: str
-    state: LaneState
-    error: str
-    rounds: tuple[tuple[Piece, ...], ...]
-    tokens: int
-    tau: float
-    acceptance: tuple[float | None, ...]
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class Race:
-    """One prompt, one seed, several drafters: the ``choices`` there are, and the last race; ``opened`` is the lane whose
-    trace is shown, or ""."""
-
-    choices: tuple[Runner, ...]
-    prompt: str
-    settings: Mapping[str, Any]
-    device: str
-    lanes: tuple[Lane, ...]
-    opened: str = ""
-
-
-@dataclass(frozen=True)
 class ViewState:
     """The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked.
 
@@ -252,159 +157,5 @@ class ViewState:
     speeds: Speeds | None
 
 
-@dataclass(frozen=True)
-class ForkRequest:
-    """Fork ``branch`` at ``round`` with these overrides and run the fork to its end."""
-
-    branch: int
-    round: int
-    overrides: Overrides
-    type: Literal["fork"] = "fork"
-
-
-@dataclass(frozen=True)
-class DeleteRequest:
-    """Forget a branch and the forks made from it."""
-
-    branch: int
-    type: Literal["delete"] = "delete"
-
-
-@dataclass(frozen=True)
-class GenerateRequest:
-    """Run the prompt with and without the drafter."""
-
-    controls: Controls
-    type: Literal["generate"] = "generate"
-
-
-@dataclass(frozen=True)
-class ExampleRequest:
-    """Show a recorded trace, at a round and, where ``at`` is not 0, at one of its positions."""
-
-    domain: Domain
-    index: int
-    round: int = 0
-    at: int = 0
-    type: Literal["example"] = "example"
-
-
-@dataclass(frozen=True)
-class StopRequest:
-    """Stop the run at work after its current round; what it has stays."""
-
-    type: Literal["stop"] = "stop"
-
-
-@dataclass(frozen=True)
-class SyncRequest:
-    """Send the running trace's rounds from number ``have`` on: a page that was opened mid-run missed them."""
-
-    have: int
-    type: Literal["sync"] = "sync"
-
-
-@dataclass(frozen=True)
-class MeterRequest:
-    """Repeat a round ``rounds`` times more and judge it by ``rule``; ``afresh`` forgets what was counted before."""
-
-    branch: int
-    round: int
-    rule: RuleName
-    rounds: int
-    afresh: bool = False
-    type: Literal["meter"] = "meter"
-
-
-@dataclass(frozen=True)
-class HeadRequest:
-    """Ask the sequential head at position ``k`` after another previous token, by its id or, without one, by its text."""
-
-    branch: int
-    round: int
-    k: int
-    token: int | None = None
-    text: str = ""
-    type: Literal["head"] = "head"
-
-
-@dataclass(frozen=True)
-class RaceRequest:
-    """Run the prompt once with each of these drafters."""
-
-    prompt: str
-    drafters: tuple[str, ...]
-    type: Literal["race"] = "race"
-
-
-@dataclass(frozen=True)
-class OpenRequest:
-    """Show the trace of a race's lane, at a round."""
-
-    lane: str
-    round: int
-    type: Literal["open"] = "open"
-
-
-Request = (
-    ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
-    | MeterRequest | HeadRequest | RaceRequest | OpenRequest
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class RoundsReply:
-    """Rounds of run ``run`` as they come: append them at ``start``."""
-
-    run: int
-    start: int
-    rounds: tuple[Round, ...]
-    type: Literal["rounds"] = "rounds"
-
-
-_REQUESTS: dict[str, type[Any]] = {kind.type: kind for kind in get_args(Request)}
-_WHERE: dict[str, Where] = {
-    "fork": "fork",
-    "delete": "fork",
-    "generate": "generate",
-    "example": "example",
-    "meter": "meter",
-    "head": "lens",
-    "race": "race",
-    "open": "race",
-}
 KEPT = ("kind", "trace", "branches", "cursor", "meters", "lens", "race")
 """What a page without a kernel keeps of a view."""
-_SET_BY_THE_PAGE: dict[str, type[Any]] = {"cursor": Cursor, "preferences": Preferences, "controls": Controls}
-_RELOAD = "Reload the page, so that page and library are of one version."
-
-
-def read_request(message: Any) -> Request:
-    """A message of the browser as its dataclass. Raises LabError for anything else."""
-    if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
-        raise LabError(f"a message from the page has no type. {_RELOAD}")
-    values = dict(message)
-    kind = values.pop("type")
-    if kind not in _REQUESTS:
-        raise LabError(f"unknown request {kind!r}. {_RELOAD}")
-    if kind == "fork" and "overrides" in values:
-        values["overrides"] = Overrides.from_json(values["overrides"])
-    request: Request = from_json(_REQUESTS[kind], values, f"the page's {kind} request", _RELOAD)
-    return request
-
-
-def where_told(message: Any) -> Where:
-    """Where an error of this request is shown."""
-    return _WHERE.get(str(message.get("type", "")), "request") if isinstance(message, Mapping) else "request"
-
-
-def check_trait(name: str, value: Any) -> None:
-    """Raises LabError where ``value`` is nothing that the page may set ``name`` to. Traits not of the contract pass."""
-    if name in _SET_BY_THE_PAGE:
-        kind, where = _SET_BY_THE_PAGE[name], f"the page's {name}"
-        from_json(kind, value, where, _RELOAD)
-        missing = [field.name for field in fields(kind) if field.name not in value]
-        if missing:
-            raise LabError(f"{where} lacks the field {missing[0]!r}. {_RELOAD}")
-    elif name in {field.name for field in fields(ViewState)}:
-        raise LabError(f"the page cannot set {name}. {_RELOAD}")

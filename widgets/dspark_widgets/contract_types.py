@@ -11,20 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from dspark_lab import settings, trace
-from dspark_widgets import contract
+from dspark_widgets import contract, requests, results
 
 TARGET = Path(__file__).resolve().parent.parent / "js" / "src" / "contract.d.ts"
-PARTS = (
-    *(trace.Token, trace.Choice, trace.Position, trace.Node, trace.Tree, trace.Schedule, trace.Final),
-    *(trace.Timings, trace.Round, trace.ModelInfo, trace.Trace),
-    *(settings.Settings, settings.Overrides, contract.Cursor, contract.Preferences, contract.Branch, contract.Status),
-    *(contract.Controls, contract.Example, contract.Speed, contract.Speeds, contract.AppInfo),
-    *(contract.MeterRow, contract.Meter, contract.Lens, contract.Runner, contract.Piece, contract.Lane, contract.Race),
-    contract.ViewState,
-    *(contract.ForkRequest, contract.DeleteRequest, contract.GenerateRequest, contract.ExampleRequest),
-    *(contract.StopRequest, contract.SyncRequest, contract.MeterRequest, contract.HeadRequest, contract.RaceRequest),
-    *(contract.OpenRequest, contract.RoundsReply),
-)
+PARTS = [
+    kind
+    for module in (trace, settings, results, contract, requests)
+    for kind in vars(module).values()
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type) and kind.__module__ == module.__name__
+]
 _SIMPLE = {str: "string", int: "number", float: "number", bool: "boolean", Any: "any", type(None): "null"}
 
 
@@ -61,12 +56,12 @@ def interface(kind: type) -> str:
 def generate() -> str:
     """The whole file."""
     phases = " | ".join(f'"{name}"' for name in contract.PHASES)
-    requests = " | ".join(kind.__name__ for kind in typing.get_args(contract.Request))
+    asked = " | ".join(kind.__name__ for kind in typing.get_args(requests.Request))
     parts = [
-        "// Generated from dspark_widgets/contract.py: python -m dspark_widgets.contract_types",
+        "// Generated from the contract: python -m dspark_widgets.contract_types",
         *(interface(kind) for kind in PARTS),
         f"export type Phase = {phases};",
-        f"export type Request = {requests};",
+        f"export type Request = {asked};",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -8,7 +8,7 @@ import traitlets
 
 from dspark_lab.records import to_json
 from dspark_lab.trace import Choice
-from dspark_widgets import contract
+from dspark_widgets import requests, results
 from dspark_widgets.view import Stop, View
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class HeadLens(View):
         super().forget()
         self.lens = None
 
-    def on_head(self, request: contract.HeadRequest) -> None:
+    def on_head(self, request: requests.HeadRequest) -> None:
         session = cast("LabSession", self.session_of(request.branch, "asked"))
 
         def job(_should_stop: Stop) -> None:
@@ -48,7 +48,7 @@ class HeadLens(View):
 
             rows = list(dict.fromkeys(wanted))
             self.lens = to_json(
-                contract.Lens(
+                results.Lens(
                     branch=request.branch,
                     round=request.round,
                     k=request.k,

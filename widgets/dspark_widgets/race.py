@@ -12,7 +12,7 @@ from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.settings import Settings
 from dspark_lab.trace import Round
-from dspark_widgets import contract
+from dspark_widgets import contract, requests, results
 from dspark_widgets.jobs import explain
 from dspark_widgets.view import Session, Stop, View
 
@@ -87,7 +87,7 @@ class DrafterRace(View):
             self.offer_drafters()
             self.set_status(self.idle_state)
         if prompt:
-            self.on_race(contract.RaceRequest(prompt, tuple(drafters)))
+            self.on_race(requests.RaceRequest(prompt, tuple(drafters)))
 
     @property
     def idle_state(self) -> contract.State:
@@ -96,13 +96,13 @@ class DrafterRace(View):
     def offer_drafters(self) -> None:
         """Say who can race, now that there is a lab."""
         device = str(getattr(self._lab, "device", ""))
-        self.race = to_json(contract.Race(runners(), "", {}, device, ()))
+        self.race = to_json(results.Race(runners(), "", {}, device, ()))
 
     def race_settings(self, _prompt: str) -> Settings:
         """What a race on this prompt runs with. Raises LabError where that cannot be run."""
         return self._settings
 
-    def on_race(self, request: contract.RaceRequest) -> None:
+    def on_race(self, request: requests.RaceRequest) -> None:
         lab, settings = self._lab, self.race_settings(request.prompt)
         if lab is None:
             raise LabError("no models are loaded: a race needs them.")
@@ -117,9 +117,9 @@ class DrafterRace(View):
         lab.check(request.prompt)
 
         def job(should_stop: Stop) -> None:
-            lanes = [contract.Lane(n, titles[n], "waiting", "", (), 0, 0.0, (), None) for n in request.drafters]
+            lanes = [results.Lane(n, titles[n], "waiting", "", (), 0, 0.0, (), None) for n in request.drafters]
             self._traces = {}
-            race = contract.Race(runners(), request.prompt, asdict(settings), lab.device, tuple(lanes))
+            race = results.Race(runners(), request.prompt, asdict(settings), lab.device, tuple(lanes))
             self.race = to_json(race)
             for number in range(len(lanes)):
                 self._run(lab, race, lanes, number, settings, should_stop)
@@ -127,7 +127,7 @@ class DrafterRace(View):
         self.work("race", job)
 
     def _run(
-        self, lab: Lab, race: contract.Race, lanes: list[contract.Lane], number: int, settings: Settings, should_stop: Stop
+        self, lab: Lab, race: results.Race, lanes: list[results.Lane], number: int, settings: Settings, should_stop: Stop
     ) -> None:  # fmt: skip
         """One drafter: a run that is recorded, then one that is measured. Its failure is its own lane's."""
         rounds: list[Round] = []
@@ -163,7 +163,7 @@ class DrafterRace(View):
         except Exception as failure:
             publish(state="failed", error=explain(failure))
 
-    def on_open(self, request: contract.OpenRequest) -> None:
+    def on_open(self, request: requests.OpenRequest) -> None:
         """Show a lane's trace in the stepper, where it can be forked too."""
         if request.lane not in self._traces:
             raise LabError(f"there is no run of {request.lane!r} to open: run the race first.")
@@ -174,24 +174,24 @@ class DrafterRace(View):
         self.set_status(self.idle_state)
 
 
-def runners() -> tuple[contract.Runner, ...]:
+def runners() -> tuple[results.Runner, ...]:
     """Who can race on the pocket target, and the target alone."""
     from dspark_lab.drafters.registry import KINDS
     from dspark_lab.loading import ready_kinds
 
     kinds = [KINDS[name] for name in ready_kinds()]
-    alone = contract.Runner(ALONE, "no drafter", "the target alone, one token a round")
-    return (*(contract.Runner(kind.name, kind.title, kind.summary) for kind in kinds), alone)
+    alone = results.Runner(ALONE, "no drafter", "the target alone, one token a round")
+    return (*(results.Runner(kind.name, kind.title, kind.summary) for kind in kinds), alone)
 
 
-def pieces(r: Round) -> tuple[contract.Piece, ...]:
+def pieces(r: Round) -> tuple[results.Piece, ...]:
     """A round's block: its draft tokens by verdict, the final token after the last accepted one."""
-    drafted = [contract.Piece(p.token, p.verdict) for p in r.positions]
+    drafted = [results.Piece(p.token, p.verdict) for p in r.positions]
     if r.tree is not None:
-        drafted = [contract.Piece(token, "accepted") for token in r.emitted[: r.accepted]]
+        drafted = [results.Piece(token, "accepted") for token in r.emitted[: r.accepted]]
     if r.final.token is not None:
         kind = r.final.kind if r.gamma or r.tree else "plain"
-        drafted.insert(r.accepted + (kind == "residual" and r.tree is None), contract.Piece(r.final.token, kind))
+        drafted.insert(r.accepted + (kind == "residual" and r.tree is None), results.Piece(r.final.token, kind))
     return tuple(drafted)
 
 

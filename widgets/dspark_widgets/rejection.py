@@ -9,7 +9,7 @@ import traitlets
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.trace import Token
-from dspark_widgets import contract
+from dspark_widgets import requests, results
 from dspark_widgets.view import Stop, View
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class RejectionView(View):
         super().forget()
         self.meters, self._meters = [], {}
 
-    def on_meter(self, request: contract.MeterRequest) -> None:
+    def on_meter(self, request: requests.MeterRequest) -> None:
         """Repeat a round some times more; a stopped meter keeps what it has."""
         if not 1 <= request.rounds <= MOST_ROUNDS:
             raise LabError(
@@ -66,10 +66,10 @@ class RejectionView(View):
             return
         reading, (branch, number, rule) = meter.reading(), key
 
-        def row(tally: Tally, token: Token | None) -> contract.MeterRow:
-            return contract.MeterRow(token, tally.p_t, tally.law, tally.count)
+        def row(tally: Tally, token: Token | None) -> results.MeterRow:
+            return results.MeterRow(token, tally.p_t, tally.law, tally.count)
 
-        shown = contract.Meter(
+        shown = results.Meter(
             branch=branch,
             round=number,
             rule=rule,

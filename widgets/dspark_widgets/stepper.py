@@ -6,7 +6,7 @@ import traitlets
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
-from dspark_widgets import contract
+from dspark_widgets import contract, requests
 from dspark_widgets.view import Session, Stop, View
 
 
@@ -22,7 +22,7 @@ class Stepper(View):
         super().forget()
         self._next_branch = 1
 
-    def on_fork(self, request: contract.ForkRequest) -> None:
+    def on_fork(self, request: requests.ForkRequest) -> None:
         session = self.session_of(request.branch, "forked")
         if not request.overrides:
             raise LabError("nothing was changed: change a token, a draw, the verify length or the temperature first.")
@@ -36,7 +36,7 @@ class Stepper(View):
 
         self.work("fork", job)
 
-    def _add_branch(self, request: contract.ForkRequest, child: Session) -> None:
+    def _add_branch(self, request: requests.ForkRequest, child: Session) -> None:
         number, self._next_branch = self._next_branch, self._next_branch + 1
         self._sessions[number] = child
         rounds = child.trace().rounds[request.round :]
@@ -47,7 +47,7 @@ class Stepper(View):
             place = contract.Cursor(branch=number, round=request.round)
             self.cursor = {**to_json(place), "serial": self.cursor["serial"]}
 
-    def on_delete(self, request: contract.DeleteRequest) -> None:
+    def on_delete(self, request: requests.DeleteRequest) -> None:
         number = request.branch
         if number == 0 or number not in self._sessions:
             raise LabError(f"there is no fork {number} to delete: the original stays.")

@@ -18,7 +18,7 @@ from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Round, Trace
-from dspark_widgets import contract
+from dspark_widgets import contract, requests
 from dspark_widgets.export import STATIC
 from dspark_widgets.jobs import Worker, explain
 
@@ -131,27 +131,27 @@ class View(anywidget.AnyWidget):
         return {**state, "live": False}
 
     def _on_message(self, _widget: Any, message: Any, _buffers: Any) -> None:
-        where = contract.where_told(message)
+        where = requests.where_told(message)
         try:
-            self.handle(contract.read_request(message))
+            self.handle(requests.read_request(message))
         except Exception as error:  # whatever a page sends, it is answered, and the kernel goes on
             self._refuse(error, where)
 
-    def handle(self, request: contract.Request) -> None:
+    def handle(self, request: requests.Request) -> None:
         """Answer one request of the page. Raises LabError where it cannot be met."""
         answer = getattr(self, f"on_{request.type}", None)
         if answer is None:
             raise LabError(f"this view answers no {request.type} request: show another view of the same trace for it.")
         answer(request)
 
-    def on_stop(self, _request: contract.StopRequest) -> None:
+    def on_stop(self, _request: requests.StopRequest) -> None:
         self._worker.stop()
 
     def set_state(self, sync_data: Any) -> None:
         """Take what the page sets. A value that does not fit is answered with an error, and with the one that stays."""
         for name, value in sync_data.items():
             try:
-                contract.check_trait(name, value)
+                requests.check_trait(name, value)
                 super().set_state({name: value})
             except Exception as error:
                 self._refuse(error, "request")

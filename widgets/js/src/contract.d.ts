@@ -1,4 +1,4 @@
-// Generated from dspark_widgets/contract.py: python -m dspark_widgets.contract_types
+// Generated from the contract: python -m dspark_widgets.contract_types
 
 /** A token id and its text. Bytes that are no whole UTF-8 character show as U+FFFD. */
 export interface Token {
@@ -39,6 +39,16 @@ export interface Position {
   residual: Choice[];
 }
 
+/** The token that ends a round: the next round's anchor. */
+export interface Final {
+  kind: string;
+  position: number;
+  token: Token | null;
+  u: number | null;
+  cdf: [number, number] | null;
+  head: Choice[];
+}
+
 /** A node of a draft tree: one token that may follow its parent's path. */
 export interface Node {
   parent: number;
@@ -74,16 +84,6 @@ export interface Schedule {
   admitted: number[];
   thetas: number[];
   why: string;
-}
-
-/** The token that ends a round: the next round's anchor. */
-export interface Final {
-  kind: string;
-  position: number;
-  token: Token | null;
-  u: number | null;
-  cdf: [number, number] | null;
-  head: Choice[];
 }
 
 /** Measured wall time of a round's parts, in milliseconds, on the machine named in the trace. */
@@ -163,6 +163,80 @@ export interface Overrides {
   verify_length: number | null;
   settings: { [key: string]: any };
   confidence: { [key: string]: number };
+}
+
+/** A token's probability under p_t and under the rule's own law, and how often it came out; no token: all others. */
+export interface MeterRow {
+  token: Token | null;
+  p_t: number;
+  law: number;
+  count: number;
+}
+
+/** A round repeated ``rounds`` times with the seeds from ``first_seed`` on, as in ``dspark_lab.teaching.exactness``. */
+export interface Meter {
+  branch: number;
+  round: number;
+  rule: string;
+  rounds: number;
+  first_seed: number;
+  rows: MeterRow[];
+  others: MeterRow;
+  statistic: number;
+  degrees: number;
+  p_value: number;
+  impossible: number;
+  distance: number;
+  bias: number;
+  history: [number, number][];
+}
+
+/** Draft position ``k`` as the sequential head makes it after ``previous``; ``base`` is without the head. */
+export interface Lens {
+  branch: number;
+  round: number;
+  k: number;
+  previous: Token;
+  base: Choice[];
+  draft: Choice[];
+  biased_up: Choice[];
+  biased_down: Choice[];
+}
+
+/** A drafter that can race, "none" the target alone. */
+export interface Runner {
+  name: string;
+  title: string;
+  summary: string;
+}
+
+/** A token of a round's block and what became of it: accepted, rejected, discarded, cut, residual, bonus, plain. */
+export interface Piece {
+  token: Token;
+  kind: string;
+}
+
+/** One drafter's run: its rounds as blocks, and, measured without recording, its ``seconds``. */
+export interface Lane {
+  name: string;
+  title: string;
+  state: "waiting" | "running" | "measuring" | "done" | "stopped" | "failed";
+  error: string;
+  rounds: Piece[][];
+  tokens: number;
+  tau: number;
+  acceptance: (number | null)[];
+  seconds: number | null;
+}
+
+/** One prompt, one seed, several drafters: the ``choices`` there are, and the last race; ``opened`` is the lane whose trace is shown, or "". */
+export interface Race {
+  choices: Runner[];
+  prompt: string;
+  settings: { [key: string]: any };
+  device: string;
+  lanes: Lane[];
+  opened: string;
 }
 
 /** The reader's place: branch, round and phase; ``k`` and ``sub`` refine phases that go position by position. */
@@ -245,80 +319,6 @@ export interface AppInfo {
   example: string;
   block_size: number;
   prompt_limit: number;
-}
-
-/** A token's probability under p_t and under the rule's own law, and how often it came out; no token: all others. */
-export interface MeterRow {
-  token: Token | null;
-  p_t: number;
-  law: number;
-  count: number;
-}
-
-/** A round repeated ``rounds`` times with the seeds from ``first_seed`` on, as in ``dspark_lab.teaching.exactness``. */
-export interface Meter {
-  branch: number;
-  round: number;
-  rule: string;
-  rounds: number;
-  first_seed: number;
-  rows: MeterRow[];
-  others: MeterRow;
-  statistic: number;
-  degrees: number;
-  p_value: number;
-  impossible: number;
-  distance: number;
-  bias: number;
-  history: [number, number][];
-}
-
-/** Draft position ``k`` as the sequential head makes it after ``previous``; ``base`` is without the head. */
-export interface Lens {
-  branch: number;
-  round: number;
-  k: number;
-  previous: Token;
-  base: Choice[];
-  draft: Choice[];
-  biased_up: Choice[];
-  biased_down: Choice[];
-}
-
-/** A drafter that can race, "none" the target alone. */
-export interface Runner {
-  name: string;
-  title: string;
-  summary: string;
-}
-
-/** A token of a round's block and what became of it: accepted, rejected, discarded, cut, residual, bonus, plain. */
-export interface Piece {
-  token: Token;
-  kind: string;
-}
-
-/** One drafter's run: its rounds as blocks, and, measured without recording, its ``seconds``. */
-export interface Lane {
-  name: string;
-  title: string;
-  state: "waiting" | "running" | "measuring" | "done" | "stopped" | "failed";
-  error: string;
-  rounds: Piece[][];
-  tokens: number;
-  tau: number;
-  acceptance: (number | null)[];
-  seconds: number | null;
-}
-
-/** One prompt, one seed, several drafters: the ``choices`` there are, and the last race; ``opened`` is the lane whose trace is shown, or "". */
-export interface Race {
-  choices: Runner[];
-  prompt: string;
-  settings: { [key: string]: any };
-  device: string;
-  lanes: Lane[];
-  opened: string;
 }
 
 /** The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked. */

@@ -1,0 +1,171 @@
+"""What the browser asks, what Python replies, and the checks on what comes from a page: part of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from dspark_lab.errors import LabError
+from dspark_lab.records import from_json
+from dspark_lab.settings import Overrides
+from dspark_lab.trace import Round
+from dspark_widgets.contract import Controls, Cursor, Domain, Preferences, ViewState, Where
+
+RuleName = Literal["exact", "resample", "accept-all"]
+
+
+@dataclass(frozen=True)
+class ForkRequest:
+    """Fork ``branch`` at ``round`` with these overrides and run the fork to its end."""
+
+    branch: int
+    round: int
+    overrides: Overrides
+    type: Literal["fork"] = "fork"
+
+
+@dataclass(frozen=True)
+class DeleteRequest:
+    """Forget a branch and the forks made from it."""
+
+    branch: int
+    type: Literal["delete"] = "delete"
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """Run the prompt with and without the drafter."""
+
+    controls: Controls
+    type: Literal["generate"] = "generate"
+
+
+@dataclass(frozen=True)
+class ExampleRequest:
+    """Show a recorded trace, at a round and, where ``at`` is not 0, at one of its positions."""
+
+    domain: Domain
+    index: int
+    round: int = 0
+    at: int = 0
+    type: Literal["example"] = "example"
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """Stop the run at work after its current round; what it has stays."""
+
+    type: Literal["stop"] = "stop"
+
+
+@dataclass(frozen=True)
+class SyncRequest:
+    """Send the running trace's rounds from number ``have`` on: a page that was opened mid-run missed them."""
+
+    have: int
+    type: Literal["sync"] = "sync"
+
+
+@dataclass(frozen=True)
+class MeterRequest:
+    """Repeat a round ``rounds`` times more and judge it by ``rule``; ``afresh`` forgets what was counted before."""
+
+    branch: int
+    round: int
+    rule: RuleName
+    rounds: int
+    afresh: bool = False
+    type: Literal["meter"] = "meter"
+
+
+@dataclass(frozen=True)
+class HeadRequest:
+    """Ask the sequential head at position ``k`` after another previous token, by its id or, without one, by its text."""
+
+    branch: int
+    round: int
+    k: int
+    token: int | None = None
+    text: str = ""
+    type: Literal["head"] = "head"
+
+
+@dataclass(frozen=True)
+class RaceRequest:
+    """Run the prompt once with each of these drafters."""
+
+    prompt: str
+    drafters: tuple[str, ...]
+    type: Literal["race"] = "race"
+
+
+@dataclass(frozen=True)
+class OpenRequest:
+    """Show the trace of a race's lane, at a round."""
+
+    lane: str
+    round: int
+    type: Literal["open"] = "open"
+
+
+Request = (
+    ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
+    | MeterRequest | HeadRequest | RaceRequest | OpenRequest
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RoundsReply:
+    """Rounds of run ``run`` as they come: append them at ``start``."""
+
+    run: int
+    start: int
+    rounds: tuple[Round, ...]
+    type: Literal["rounds"] = "rounds"
+
+
+_REQUESTS: dict[str, type[Any]] = {kind.type: kind for kind in get_args(Request)}
+_WHERE: dict[str, Where] = {
+    "fork": "fork",
+    "delete": "fork",
+    "generate": "generate",
+    "example": "example",
+    "meter": "meter",
+    "head": "lens",
+    "race": "race",
+    "open": "race",
+}
+_SET_BY_THE_PAGE: dict[str, type[Any]] = {"cursor": Cursor, "preferences": Preferences, "controls": Controls}
+_RELOAD = "Reload the page, so that page and library are of one version."
+
+
+def read_request(message: Any) -> Request:
+    """A message of the browser as its dataclass. Raises LabError for anything else."""
+    if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
+        raise LabError(f"a message from the page has no type. {_RELOAD}")
+    values = dict(message)
+    kind = values.pop("type")
+    if kind not in _REQUESTS:
+        raise LabError(f"unknown request {kind!r}. {_RELOAD}")
+    if kind == "fork" and "overrides" in values:
+        values["overrides"] = Overrides.from_json(values["overrides"])
+    request: Request = from_json(_REQUESTS[kind], values, f"the page's {kind} request", _RELOAD)
+    return request
+
+
+def where_told(message: Any) -> Where:
+    """Where an error of this request is shown."""
+    return _WHERE.get(str(message.get("type", "")), "request") if isinstance(message, Mapping) else "request"
+
+
+def check_trait(name: str, value: Any) -> None:
+    """Raises LabError where ``value`` is nothing that the page may set ``name`` to. Traits not of the contract pass."""
+    if name in _SET_BY_THE_PAGE:
+        kind, where = _SET_BY_THE_PAGE[name], f"the page's {name}"
+        from_json(kind, value, where, _RELOAD)
+        missing = [field.name for field in fields(kind) if field.name not in value]
+        if missing:
+            raise LabError(f"{where} lacks the field {missing[0]!r}. {_RELOAD}")
+    elif name in {field.name for field in fields(ViewState)}:
+        raise LabError(f"the page cannot set {name}. {_RELOAD}")
