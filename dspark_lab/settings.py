@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from dspark_lab.errors import LabError
-from dspark_lab.scheduling.schedule import policy_named
+from dspark_lab.scheduling.policies import policy_named
 
 PURPOSES = ("draft", "accept", "final", "load")
 """What a uniform is for: drawing a draft token, accepting it, drawing the round's last token (residual or bonus), choosing
@@ -51,7 +51,7 @@ class Settings:
         seed: addresses every uniform of the session.
         max_new_tokens: the session ends after this many tokens, end-of-sequence included.
         tree: nodes of the draft tree verified a round, at most gamma deep; 0 drafts a chain.
-        policy: how much of a draft is verified, a name in ``scheduling.schedule.POLICIES``; "fixed" verifies all.
+        policy: how much of a draft is verified, a name in ``scheduling.policies.POLICIES``; "fixed" verifies all.
         load: background requests that share each step of the target with this one, 0 to 100,000. They are simulated: what
             they have drafted is drawn from rounds that were recorded of the drafter.
         step_rate: SPS, what a step costs by its tokens, by name (``scheduling.rates``) or a file of dspark-lab profile.

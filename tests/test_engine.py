@@ -15,7 +15,8 @@ from dspark_lab.decoding import prefill
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.engine import Engine, StepReport, rounds
 from dspark_lab.loading import Lab
-from dspark_lab.scheduling.schedule import ALGORITHM_1, Fixed, Lagged, Pool, Threshold
+from dspark_lab.scheduling.policies import ALGORITHM_1, Fixed, Lagged, Threshold
+from dspark_lab.scheduling.pool import Pool
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.target import Target
 from dspark_lab.trace import NONE

@@ -18,7 +18,8 @@ from dspark_lab.decoding import State, decode_round
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.loading import Lab
 from dspark_lab.prompts import encode_prompt
-from dspark_lab.scheduling.schedule import Pool, add_policy
+from dspark_lab.scheduling.policies import add_policy
+from dspark_lab.scheduling.pool import Pool
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.training.corpus import DOMAINS, example, examples
 from tests.scripted import ScriptedCache

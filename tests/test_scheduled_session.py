@@ -14,9 +14,10 @@ from dspark_lab import LabError, Overrides, Settings, Trace
 from dspark_lab.scheduling.background import Background
 from dspark_lab.scheduling.calibration import ROUNDS_FILE, Calibration, Errors, Fit
 from dspark_lab.scheduling.live import COPIES
+from dspark_lab.scheduling.policies import add_policy
 from dspark_lab.scheduling.rates import step_rate_named
 from dspark_lab.scheduling.recorded import Origin, RecordedRounds
-from dspark_lab.scheduling.schedule import add_policy, schedule
+from dspark_lab.scheduling.schedule import schedule
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.session import Session
 from dspark_lab.trace import ModelInfo

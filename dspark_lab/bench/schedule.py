@@ -20,8 +20,9 @@ from rich.table import Table
 from tqdm import tqdm
 
 from dspark_lab.records import write_atomically
+from dspark_lab.scheduling.policies import ALGORITHM_1, Fixed, GlobalBest, Lagged, Policy, Threshold
 from dspark_lab.scheduling.rates import step_rate_named
-from dspark_lab.scheduling.schedule import ALGORITHM_1, Fixed, GlobalBest, Lagged, Policy, Threshold, schedule
+from dspark_lab.scheduling.schedule import schedule
 from dspark_lab.scheduling.step_rate import StepRate
 
 GAMMA = 7

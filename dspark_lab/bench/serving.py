@@ -27,7 +27,7 @@ from dspark_lab.profiling import profile
 from dspark_lab.records import write_atomically
 from dspark_lab.scheduling.arrivals import Constant
 from dspark_lab.scheduling.bootstrap import Drafting
-from dspark_lab.scheduling.schedule import Fixed, Lagged, Policy
+from dspark_lab.scheduling.policies import Fixed, Lagged, Policy
 from dspark_lab.scheduling.simulator import Result, Scenario, simulate
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.settings import Settings

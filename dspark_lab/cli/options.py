@@ -14,7 +14,7 @@ import typer
 from dspark_lab.cli.streams import outlive_readers
 from dspark_lab.errors import LabError
 from dspark_lab.records import check_writable, write_atomically
-from dspark_lab.scheduling.schedule import POLICIES
+from dspark_lab.scheduling.policies import POLICIES
 from dspark_lab.settings import Settings
 
 if TYPE_CHECKING:

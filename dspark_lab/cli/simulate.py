@@ -179,7 +179,7 @@ def _contenders(
     drafters: list[str], policies: list[str], gamma: int | None, draft_ms: float, draft_share: float, raw: bool
 ) -> list[Contender]:
     from dspark_lab.scheduling.bootstrap import Drafting
-    from dspark_lab.scheduling.schedule import Fixed, policy_named
+    from dspark_lab.scheduling.policies import Fixed, policy_named
     from dspark_lab.scheduling.sweep import Contender
 
     chosen = [policy_named(name) for name in dict.fromkeys(policies)]
@@ -199,7 +199,7 @@ def _contenders(
 def _paper_contenders(policies: list[str], draft_ms: float, draft_share: float, raw: bool) -> list[Contender]:
     from dspark_lab.evaluation.serving import DSPARK, MTP
     from dspark_lab.scheduling.bootstrap import Drafting
-    from dspark_lab.scheduling.schedule import Fixed, policy_named
+    from dspark_lab.scheduling.policies import Fixed, policy_named
     from dspark_lab.scheduling.sweep import Contender
 
     dspark = Drafting.named("dspark", raw=raw, draft_ms=draft_ms, draft_share=draft_share).cut(PAPER_GAMMA)

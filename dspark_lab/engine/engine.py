@@ -20,7 +20,8 @@ from dspark_lab.engine.rounds import Decoded, Pair, decode
 from dspark_lab.engine.scheduler import PolicyFailure, Scheduler
 from dspark_lab.errors import LabError
 from dspark_lab.prompts import clean_prompt, encode_prompt
-from dspark_lab.scheduling.schedule import Plan, Policy
+from dspark_lab.scheduling.policies import Policy
+from dspark_lab.scheduling.schedule import Plan
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.session import check_gamma
 from dspark_lab.settings import Settings

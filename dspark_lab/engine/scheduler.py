@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from dspark_lab.drafters.base import Drafter, calibration_of
 from dspark_lab.engine.drafting import Proposed
 from dspark_lab.errors import LabError
-from dspark_lab.scheduling.schedule import Plan, Policy, schedule
+from dspark_lab.scheduling.policies import Policy
+from dspark_lab.scheduling.schedule import Plan, schedule
 from dspark_lab.scheduling.step_rate import StepRate
 
 

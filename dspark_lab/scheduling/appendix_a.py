@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dspark_lab.errors import LabError
-from dspark_lab.scheduling.schedule import ALGORITHM_1, Plan, Policy, schedule
+from dspark_lab.scheduling.policies import ALGORITHM_1, Policy
+from dspark_lab.scheduling.schedule import Plan, schedule
 from dspark_lab.scheduling.step_rate import StepRate
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dspark_lab.errors import LabError
 from dspark_lab.scheduling.bootstrap import Bootstrap
-from dspark_lab.scheduling.schedule import EarlyBreak, Fixed, GlobalBest, Lagged, Policy, Threshold, schedule
+from dspark_lab.scheduling.policies import EarlyBreak, Fixed, GlobalBest, Lagged, Policy, Threshold
+from dspark_lab.scheduling.schedule import schedule
 from dspark_lab.scheduling.step_rate import StepRate
 
 Floats = NDArray[np.float64]

@@ -14,8 +14,9 @@ from dspark_lab.errors import LabError
 from dspark_lab.scheduling.background import Background
 from dspark_lab.scheduling.calibration import Calibration
 from dspark_lab.scheduling.confidence import checked, survival
+from dspark_lab.scheduling.policies import Fixed, policy_named
 from dspark_lab.scheduling.rates import step_rate_named
-from dspark_lab.scheduling.schedule import Fixed, Plan, policy_named, schedule
+from dspark_lab.scheduling.schedule import Plan, schedule
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.settings import Settings
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dspark_lab.scheduling.schedule import EarlyBreak, Fixed, GlobalBest, Lagged, Plan, Threshold
+from dspark_lab.scheduling.policies import EarlyBreak, Fixed, GlobalBest, Lagged, Threshold
+from dspark_lab.scheduling.schedule import Plan
 
 
 def reason(plan: Plan, request: int = 0) -> str:

@@ -14,7 +14,7 @@ from dspark_lab.errors import LabError
 from dspark_lab.scheduling.arrivals import Arrival, Arrivals, Constant
 from dspark_lab.scheduling.batched import LAG, Decider
 from dspark_lab.scheduling.bootstrap import Bootstrap, Drafting
-from dspark_lab.scheduling.schedule import ALGORITHM_1, Policy
+from dspark_lab.scheduling.policies import ALGORITHM_1, Policy
 from dspark_lab.scheduling.step_rate import StepRate
 
 Floats = NDArray[np.float64]

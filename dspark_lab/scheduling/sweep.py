@@ -11,7 +11,7 @@ from typing import Any
 from dspark_lab.errors import LabError
 from dspark_lab.scheduling.arrivals import Constant
 from dspark_lab.scheduling.bootstrap import Bootstrap, Drafting
-from dspark_lab.scheduling.schedule import Policy
+from dspark_lab.scheduling.policies import Policy
 from dspark_lab.scheduling.simulator import Result, Scenario, simulate
 from dspark_lab.scheduling.step_rate import StepRate
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dspark_lab.errors import LabError
 from dspark_lab.scheduling.appendix_a import APPENDIX_A, Example, branches, first_token, simulate
-from dspark_lab.scheduling.schedule import ALGORITHM_1, EarlyBreak, Fixed, GlobalBest, Lagged, Threshold
+from dspark_lab.scheduling.policies import ALGORITHM_1, EarlyBreak, Fixed, GlobalBest, Lagged, Threshold
 from dspark_lab.scheduling.step_rate import StepRate
 
 LOSSLESS = (EarlyBreak(), Lagged(), Fixed(), Fixed(0), Fixed(1), Threshold(0.5), Threshold(0.85))

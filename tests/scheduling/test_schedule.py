@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dspark_lab.errors import LabError
-from dspark_lab.scheduling.schedule import (
-    ALGORITHM_1,
-    EarlyBreak,
-    Fixed,
-    GlobalBest,
-    Lagged,
-    Threshold,
-    policy_named,
-    schedule,
-    survivals,
-)
+from dspark_lab.scheduling.policies import ALGORITHM_1, EarlyBreak, Fixed, GlobalBest, Lagged, Threshold, policy_named
+from dspark_lab.scheduling.pool import survivals
+from dspark_lab.scheduling.schedule import schedule
 from dspark_lab.scheduling.step_rate import StepRate
 
 EVERY = (ALGORITHM_1, GlobalBest(), Lagged(), Fixed(), Fixed(2), Threshold(0.6))

@@ -15,8 +15,9 @@ from dspark_lab.scheduling.arrivals import Arrival, Bursts, Constant, Listed, Po
 from dspark_lab.scheduling.batched import LAG, Decider
 from dspark_lab.scheduling.bootstrap import Bootstrap, Drafting, cut
 from dspark_lab.scheduling.calibration import fit_sts
+from dspark_lab.scheduling.policies import EarlyBreak, Fixed, policy_named
 from dspark_lab.scheduling.rates import step_rate_named
-from dspark_lab.scheduling.schedule import EarlyBreak, Fixed, policy_named, schedule
+from dspark_lab.scheduling.schedule import schedule
 from dspark_lab.scheduling.simulator import Scenario, simulate
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.scheduling.sweep import Contender, sweep

@@ -1,0 +1,123 @@
+"""The candidates of a step of the target, in the order in which they are admitted (arXiv 2607.05147, section 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dspark_lab.errors import LabError
+from dspark_lab.scheduling.step_rate import StepRate
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All candidates of a step, in admission order, and what admitting the first 0, 1, ..., n of them would come to.
+
+    Attributes:
+        survival: a [R, gamma] as given; drafted: how many of each request's there are, [R].
+        order: the candidates' numbers, those of position 1 of all requests first, [n].
+        expected: tau after each admission, [n + 1]. theta: Theta, tokens per second, [n + 1].
+        step_rate: SPS. earlier: the survival two steps ago, [R', gamma'], where the policy asks for it; None at first.
+    """
+
+    survival: Floats
+    drafted: Ints
+    order: Ints
+    expected: Floats
+    theta: Floats
+    step_rate: StepRate
+    earlier: Floats | None = None
+
+    @property
+    def requests(self) -> int:
+        return len(self.survival)
+
+    @cached_property
+    def request(self) -> Ints:
+        """Whose each candidate in order is, [n]."""
+        return self.order % self.requests
+
+    @cached_property
+    def position(self) -> Ints:
+        """Which of its request's draft tokens each candidate in order is, [n], from 1."""
+        return self.order // self.requests + 1
+
+    def first(self, count: int) -> Ints:
+        """Lengths [R] with the first ``count`` candidates admitted."""
+        return np.bincount(self.order[:count] % self.requests, minlength=self.requests)
+
+
+def survivals(pool: Pool) -> Floats:
+    """a of each candidate, in admission order, [n]."""
+    return pool.survival[pool.request, pool.position - 1]
+
+
+def make_pool(
+    survival: ArrayLike, step_rate: StepRate, drafted: ArrayLike | None = None, earlier: ArrayLike | None = None
+) -> Pool:
+    """The candidates in admission order. Arguments and errors are those of ``schedule``."""
+    a = _checked(survival)
+    requests, gamma = a.shape
+    flat = np.empty(a.size)  # position by position, which is the order of equals
+    np.abs(a.T, out=flat.reshape(gamma, requests))  # the bits of a negative zero are those of a large number
+    if drafted is None:
+        there, counts = None, np.full(requests, gamma)
+    else:
+        counts = np.asarray(drafted, dtype=np.int64)
+        if counts.shape != (requests,) or counts.min() < 0 or counts.max() > gamma:
+            raise LabError(f"drafted is {drafted!r}, but must be {requests} numbers from 0 to {gamma}.")
+        there = np.flatnonzero((np.arange(gamma)[:, None] < counts).ravel())
+        flat = flat[there]
+    order = _falling(flat)
+    expected = np.empty(len(order) + 1)
+    expected[0] = requests
+    np.take(flat, order, out=expected[1:], mode="clip")
+    np.cumsum(expected, out=expected)
+    if there is not None:
+        order = there[order]
+    theta = expected * step_rate.between(requests, requests + len(order))
+    return Pool(a, counts, order, expected, theta, step_rate, _optional(earlier))
+
+
+def _falling(values: Floats) -> Ints:
+    """The order in which ``values`` in [0, 1] fall, earlier ones first among equals.
+
+    A sort of whole numbers, several times faster than one that carries indices along: the bits of a float that is not
+    negative rise with it, and its last bits, worth less than 1e-9 of it, make room for the index.
+    """
+    room = np.uint64(len(values).bit_length())
+    keys = ~values.view(np.uint64)
+    keys >>= room  # in place: memory that is touched first costs more than the arithmetic
+    keys <<= room
+    keys |= np.arange(len(values), dtype=np.uint64)
+    keys.sort()
+    keys &= (np.uint64(1) << room) - np.uint64(1)
+    return keys.view(np.int64)
+
+
+def _optional(survival: ArrayLike | None) -> Floats | None:
+    return None if survival is None else _checked(survival)
+
+
+def _checked(survival: ArrayLike) -> Floats:
+    a = np.asarray(survival, dtype=np.float64)
+    if a.ndim != 2 or not len(a):
+        raise LabError(
+            f"survival has the shape {list(a.shape)}, but must be [requests, draft tokens] with 1 request at least."
+        )
+    if not a.size or ((a[:, 1:] <= a[:, :-1]).all() and (a[:, 0] <= 1).all() and (a[:, -1] >= 0).all()):
+        return a
+    if not (a.min() >= 0 and a.max() <= 1):  # false for NaN too
+        r, j = np.argwhere(~((a >= 0) & (a <= 1)))[0]
+        raise LabError(f"the survival of request {r}'s token {j + 1} is {a[r, j]}, but must be from 0 to 1.")
+    r, j = np.argwhere(a[:, 1:] > a[:, :-1])[0]
+    raise LabError(
+        f"the survival of request {r} rises from {a[r, j]} to {a[r, j + 1]} at token {j + 2}, but a token cannot "
+        f"survive more often than the one before: hand in products of confidences."
+    )
