@@ -46,10 +46,11 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Preferences:
-    """What the reader likes: theme, whether acceptance is predicted before it shows, steps a second when playing, and
-    the ``kind`` of the view that is open below the stepper."""
+    """What the reader likes: theme, the interface's language ("auto" as the browser's), whether acceptance is predicted
+    before it shows, steps a second when playing, and the ``kind`` of the view that is open below the stepper."""
 
     theme: Literal["auto", "light", "dark"] = "auto"
+    language: Literal["auto", "en", "ja", "zh"] = "auto"
     predict: bool = False
     speed: float = 1.0
     tab: str = "rejection"

@@ -251,9 +251,10 @@ export interface Cursor {
   row: string;
 }
 
-/** What the reader likes: theme, whether acceptance is predicted before it shows, steps a second when playing, and the ``kind`` of the view that is open below the stepper. */
+/** What the reader likes: theme, the interface's language ("auto" as the browser's), whether acceptance is predicted before it shows, steps a second when playing, and the ``kind`` of the view that is open below the stepper. */
 export interface Preferences {
   theme: "auto" | "light" | "dark";
+  language: "auto" | "en" | "ja" | "zh";
   predict: boolean;
   speed: number;
   tab: string;

@@ -1,12 +1,13 @@
 // Entry of the bundle: `render` for anywidget, `mountStatic` for a page without a kernel.
 import { render as draw } from "preact";
 import { html } from "./draw/html.js";
+import { useLanguage } from "./language.js";
 import { stillModel, useTrait } from "./store.js";
 import { useTheme } from "./theme.js";
 import { App } from "./views/app.js";
 import { Frame } from "./views/frame.js";
 import { Stepper } from "./views/stepper.js";
-import { VIEWS } from "./views/views.js";
+import { VIEWS, titleOf } from "./views/views.js";
 import "./css/base.css";
 import "./css/table.css";
 import "./css/parts.css";
@@ -20,9 +21,10 @@ function Root({ model }) {
   const [preferences] = useTrait(model, "preferences");
   const [kind] = useTrait(model, "kind");
   const theme = useTheme(preferences?.theme ?? "auto");
+  const lang = useLanguage(preferences?.language ?? "auto");
   const view = VIEWS[kind];
-  return html`<div class="dl" data-theme=${theme} data-kind=${kind} data-page=${model.still ? "true" : undefined} data-lm-suppress-shortcuts="true">
-    ${view ? html`<${Frame} model=${model} title=${view.title} rounds=${view.rounds}><${view.View} model=${model} /><//>` : html`<${kind === "app" ? App : Stepper} model=${model} />`}
+  return html`<div class="dl" lang=${lang} data-theme=${theme} data-kind=${kind} data-page=${model.still ? "true" : undefined} data-lm-suppress-shortcuts="true">
+    ${view ? html`<${Frame} model=${model} title=${titleOf(kind)} rounds=${view.rounds}><${view.View} model=${model} /><//>` : html`<${kind === "app" ? App : Stepper} model=${model} />`}
   </div>`;
 }
 
@@ -40,7 +42,7 @@ export function mountStatic(element, payload) {
     run: 0,
     branches: [],
     cursor: { branch: 0, round: 0, phase: "commit", k: 0, sub: "", serial: 0, at: 0, row: "" },
-    preferences: { theme: "auto", predict: false, speed: 1, tab: "rejection" },
+    preferences: { theme: "auto", language: "auto", predict: false, speed: 1, tab: "rejection" },
     status: { state: "recorded", text: "", error: "", where: "" },
     ...payload,
   });

@@ -1,4 +1,5 @@
-// All English text of the interface. Sentences take plain strings and numbers already written out.
+// All English text of the interface. Sentences take plain strings and numbers already written out. Another language is
+// written over these objects in place (language.js), so read a text where it is shown, and keep no copy of it.
 
 /** @param {number} n @param {string} one @param {string} [many] */
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
@@ -79,6 +80,8 @@ export const S = {
   scrubValue: (/** @type {number} */ i, /** @type {number} */ n) => `step ${i} of ${n}`,
   pace: "Pace",
   keys: "← → step · Shift ← → round · space play · Home End · Esc close",
+  language: "Language",
+  languageAuto: "Language: auto",
   themeNames: { auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark" },
   predict: "Predict first",
   predictHint: "Guess each verdict before it shows",
@@ -131,6 +134,7 @@ export const S = {
   rateOf: (/** @type {string} */ what, /** @type {string} */ source) => `Step rate: ${what} (${source}).`,
   verifyOf: (/** @type {number} */ gamma) => `of ${gamma}`,
   temperature: "temperature",
+  settings: { temperature: "temperature", top_k: "top-k", top_p: "top-p", policy: "policy", load: "load" },
   fromHere: "from this round on",
   fork: "Run the fork",
   clear: "Clear",
@@ -153,6 +157,7 @@ export const S = {
   diffSame: "The two texts are the same.",
   diffOnly: (/** @type {string} */ name) => `only in ${name}`,
   loading: "No rounds yet.",
+  views: "Views of the selected round and position",
 };
 
 /** Why things are as they are: one sentence a step. */
@@ -216,6 +221,10 @@ export const CAUSE = {
   now: (/** @type {string} */ x, /** @type {string} */ verdict) => `${x} is now ${verdict}`,
   token2: (/** @type {number} */ k, /** @type {string} */ a, /** @type {string} */ b) => `position ${k} now drafts ${b} instead of ${a}`,
   final: (/** @type {string} */ a, /** @type {string} */ b) => `the round now ends with ${b} instead of ${a}`,
+  and: " and ",
+  because: (/** @type {string} */ comparison, /** @type {string} */ now) => `${comparison}, so ${now}`,
+  then: (/** @type {string} */ first, /** @type {string} */ next) => `${first}, ${next}`,
+  sentence: (/** @type {string} */ did, /** @type {string} */ effect) => `${did}; ${effect}.`,
   none: "the round comes out the same",
   nothing: "no token",
 };
@@ -269,6 +278,7 @@ export const EQ = {
   algorithm: (/** @type {number} */ n) => `Algorithm ${n}`,
   rule: "speculative sampling",
   base: "Parallel logits alone",
+  greedy: "1 at the highest logit, else 0",
   baseNote: "What the drafter would say for this slot without knowing the token before it.",
   bias: "Sequential head",
   biasNote: "A low-rank table: what the token before makes more or less likely here.",
@@ -292,12 +302,12 @@ export const EQ = {
   bonus: "Bonus token",
   bonusNote: "The verification pass has already computed p_t for the place after the last draft token.",
   plain: "Plain decoding",
+  tokens: (/** @type {number} */ n) => count(n, "token"),
+  rounds: (/** @type {number} */ n) => count(n, "round"),
   tauNote: "Accepted length: tokens a round, the final one counted. More of it means fewer passes of the target.",
   none: "No final token",
   noneNote: "An accepted end-of-sequence token ended the round.",
 };
-
-export const TABS_LABEL = "Views of the selected round and position";
 
 /** What the tabs and a view by itself are called, by kind. */
 export const TABS = {

@@ -2,7 +2,7 @@
 import { before, quotient } from "../logic/facts.js";
 import { apart, fine, prob, ratio, showToken, signed } from "../logic/format.js";
 import { drafts } from "../logic/tree.js";
-import { EQ } from "../strings.js";
+import { EQ, S } from "../strings.js";
 import { html } from "./html.js";
 import { math } from "./math.js";
 import { Rich } from "./rich.js";
@@ -20,7 +20,7 @@ function base(round, p) {
   return {
     title: EQ.base,
     ref: EQ.ref(4),
-    lines: greedy ? [math`T = 0 : 1 at argmax U_k, else 0`, math`${tok(p.token)} : ${fine(p.p_base)}`] : [math`softmax(U_k / T)[x_k]`, math`softmax(U_${p.k} / ${round.temperature})[${tok(p.token)}] = ${fine(p.p_base)}`],
+    lines: greedy ? [math`T = 0 : ${EQ.greedy}`, math`${tok(p.token)} : ${fine(p.p_base)}`] : [math`softmax(U_k / T)[x_k]`, math`softmax(U_${p.k} / ${round.temperature})[${tok(p.token)}] = ${fine(p.p_base)}`],
     note: EQ.baseNote,
   };
 }
@@ -39,7 +39,7 @@ function bias(round, p) {
 /** @param {Round} round @param {Position} p @returns {Equation} */
 function draft(round, p) {
   const lines = [
-    round.temperature === 0 ? math`T = 0 : 1 at the argmax, else 0` : p.bias === null ? math`p_d(x_k)` : math`p_d = softmax((U_k + B_k) / T)`,
+    round.temperature === 0 ? math`T = 0 : ${EQ.greedy}` : p.bias === null ? math`p_d(x_k)` : math`p_d = softmax((U_k + B_k) / T)`,
     math`p_d(${tok(p.token)}) = ${fine(p.p_d)}`,
   ];
   const [low, u, high] = apart(p.cdf[0], p.u_draft, p.cdf[1]);
@@ -91,7 +91,7 @@ function accept(_round, p) {
     ref: EQ.rule,
     lines: [
       math`min(1, p_t(x_k) / p_d(x_k)) = min(1, ${fine(p.p_t)} / ${fine(p.p_d)}) = ${q >= 1 ? "1" : limit}`,
-      yes ? math`u = ${u} < ${q >= 1 ? "1" : limit} : accept` : math`u = ${u} ≥ ${limit} : reject`,
+      yes ? math`u = ${u} < ${q >= 1 ? "1" : limit} : ${S.verdicts.accepted}` : math`u = ${u} ≥ ${limit} : ${S.verdicts.rejected}`,
     ],
     note: p.verdict === "discarded" ? EQ.discardedNote : q > 1 ? EQ.surelyNote(ratio(q)) : undefined,
   };

@@ -2,7 +2,7 @@
 import { TOKEN_END, TOKEN_START } from "../logic/format.js";
 import { html } from "./html.js";
 
-const SYMBOL = /\b([acpuxU])_(\d+|[a-z])\b|\bu(?= = | is\b|$)/g;
+const SYMBOL = /\b([acpuxU])_(\d+|[a-z])\b|\bu\b/g;
 
 /** @param {string} text */
 function symbols(text) {

@@ -121,6 +121,9 @@ export function cellSentence(row, k, round) {
 /** @param {import("../contract").Token | null | undefined} token */
 const named = (token) => (token ? quoteToken(token.text) : CAUSE.nothing);
 
+/** @param {string} name */
+export const settingName = (name) => S.settings[/** @type {keyof typeof S.settings} */ (name)] ?? name;
+
 /** What a setting was in a round; a round in which nothing was scheduled verified all, without a load. @param {Round} round @param {string} name */
 export function settingOf(round, name) {
   if (name === "policy") return round.schedule?.policy ?? "fixed";
@@ -151,7 +154,8 @@ export function forkSentence(parent, fork) {
     const q = old.positions[Number(k) - 1];
     const was = purpose === "draft" ? q?.u_draft : purpose === "accept" ? q?.u_accept : old.final.u;
     if (was === value) continue;
-    const name = purpose === "final" ? S.uniformShort.final : `${purpose === "draft" ? "draft " : ""}u_${k}`;
+    const short = S.uniformShort[/** @type {keyof typeof S.uniformShort} */ (purpose)];
+    const name = purpose === "final" ? short : `${short}_${k}`;
     const [a, b] = was === null || was === undefined ? ["–", prob(value)] : apart(was, value);
     did.push(CAUSE.uniform(name, a, b));
   }
@@ -159,9 +163,9 @@ export function forkSentence(parent, fork) {
   if (length !== null && length !== old.verify_length) did.push(CAUSE.verify(old.verify_length, length));
   for (const [name, value] of Object.entries(settings)) {
     if (settingOf(old, name) === value) continue;
-    did.push(CAUSE.setting(name, String(settingOf(old, name)), String(value)));
+    did.push(CAUSE.setting(settingName(name), String(settingOf(old, name)), String(value)));
   }
-  return `${did.join(" and ")}; ${effect(old, now)}.`.replace(/^./, (c) => c.toUpperCase());
+  return CAUSE.sentence(did.join(CAUSE.and), effect(old, now)).replace(/^./, (c) => c.toUpperCase());
 }
 
 /** @param {Round} old @param {Round} now */
@@ -169,7 +173,10 @@ function effect(old, now) {
   const { what, k } = firstEffect(old, now);
   const [p, q] = [now.positions[k - 1], old.positions[k - 1]];
   if (what === "final") return CAUSE.final(named(old.final.token), named(now.final.token));
-  if (what === "token") return CAUSE.token2(k, named(q?.token), named(p.token)) + (p.verdict === "accepted" || p.verdict === "rejected" ? `, ${verdictClause(p)}` : "");
+  if (what === "token") {
+    const drafts = CAUSE.token2(k, named(q?.token), named(p.token));
+    return p.verdict === "accepted" || p.verdict === "rejected" ? CAUSE.then(drafts, verdictClause(p)) : drafts;
+  }
   if (what === "verdict") return verdictClause(p);
   return CAUSE.none;
 }
@@ -180,7 +187,7 @@ function verdictClause(p) {
   const now = CAUSE.now(quoteToken(p.token.text), verdict);
   if (p.u_accept === null || p.verdict === "discarded" || p.verdict === "cut") return now;
   const q = quotient(p);
-  if (q >= 1) return `${apart(p.p_t ?? 0, p.p_d).join(" ≥ ")}, so ${now}`;
+  if (q >= 1) return CAUSE.because(apart(p.p_t ?? 0, p.p_d).join(" ≥ "), now);
   const [u, r] = apart(p.u_accept, q);
-  return `${u} ${p.verdict === "accepted" ? "<" : "≥"} ${r}, so ${now}`;
+  return CAUSE.because(`${u} ${p.verdict === "accepted" ? "<" : "≥"} ${r}`, now);
 }

@@ -7,7 +7,7 @@ import { NumberInput } from "../draw/number.js";
 import { Rich } from "../draw/rich.js";
 import { Popup } from "../draw/popup.js";
 import { changes, overridesOf } from "../logic/diff.js";
-import { quotient, settingOf } from "../logic/facts.js";
+import { quotient, settingName, settingOf } from "../logic/facts.js";
 import { prob, quoteToken, showToken } from "../logic/format.js";
 import { stages } from "../logic/steps.js";
 import { S } from "../strings.js";
@@ -119,7 +119,7 @@ function pending(round, o) {
   if (o.verify_length !== null) list.push({ what: S.verifyLength, value: String(o.verify_length), without: { ...o, verify_length: null } });
   for (const [name, value] of Object.entries(o.settings)) {
     const { [name]: _, ...settings } = o.settings;
-    list.push({ what: name, value: String(value), without: { ...o, settings } });
+    list.push({ what: settingName(name), value: String(value), without: { ...o, settings } });
   }
   return list;
 }

@@ -2,8 +2,8 @@
 import { html } from "../draw/html.js";
 import { useTrait } from "../store.js";
 import { RoundList, Numbers } from "./header.js";
+import { Look } from "./look.js";
 import { usePlace } from "./place.js";
-import { ThemeButton } from "./rail.js";
 
 /** @typedef {import("../store.js").Model} Model */
 
@@ -19,7 +19,7 @@ export function Frame({ model, title, rounds, children }) {
   const [preferences, setPreferences] = useTrait(model, "preferences");
   const [status] = useTrait(model, "status");
   return html`<div class="dl-frame">
-    <div class="dl-line"><h2 class="dl-viewtitle">${title}</h2><${ThemeButton} preferences=${preferences} setPreferences=${setPreferences} /></div>
+    <div class="dl-line"><h2 class="dl-viewtitle">${title}</h2><span class="dl-look"><${Look} preferences=${preferences} setPreferences=${setPreferences} /></span></div>
     ${status.error && status.where === "request" && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
     ${rounds && html`<${Rounds} model=${model} />`}
     ${children}

@@ -82,7 +82,7 @@ export function Numbers({ rounds, current }) {
   const eq = {
     title: S.tau,
     ref: EQ.ref(1),
-    lines: [math`L = (T_{draft} + T_{verify}) / τ`, math`τ = ${tokens} tokens / ${rounds.length} rounds = ${fixed(tau, 2)}`],
+    lines: [math`L = (T_{draft} + T_{verify}) / τ`, math`τ = ${EQ.tokens(tokens)} / ${EQ.rounds(rounds.length)} = ${fixed(tau, 2)}`],
     note: EQ.tauNote,
   };
   return html`<p class="dl-numbers">

@@ -12,7 +12,7 @@ import { S } from "../strings.js";
 export function useBranches(model) {
   const rounds = useRounds(model);
   const [branches] = useTrait(model, "branches");
-  return useMemo(() => assemble(rounds, branches ?? [], S.original), [rounds, branches]);
+  return useMemo(() => assemble(rounds, branches ?? [], S.original), [rounds, branches, S.original]);
 }
 
 /** Null where the trace has no rounds. @param {Model} model */

@@ -5,6 +5,7 @@ import { reveal } from "../draw/reveal.js";
 import { Icon } from "../draw/icons.js";
 import { PHASES, phasesOf, stages } from "../logic/steps.js";
 import { S } from "../strings.js";
+import { Look } from "./look.js";
 
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("./player.js").Player} Player */
@@ -44,15 +45,7 @@ export function Transport({ player, onRound }) {
   </div>`;
 }
 
-/** @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void }} props */
-export function ThemeButton({ preferences, setPreferences }) {
-  /** @type {("auto" | "light" | "dark")[]} */
-  const themes = ["auto", "light", "dark"];
-  const next = themes[(themes.indexOf(preferences.theme) + 1) % themes.length];
-  return html`<button type="button" class="dl-quiet" data-testid="theme" onClick=${() => setPreferences({ ...preferences, theme: next })}>${S.themeNames[preferences.theme]}</button>`;
-}
-
-/** Speed, prediction and theme. @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void, score: string, theme: boolean }} props */
+/** Speed, prediction, language and theme. @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void, score: string, theme: boolean }} props */
 export function Options({ preferences, setPreferences, score, theme }) {
   return html`<div class="dl-options">
     <label title=${S.predictHint}><input type="checkbox" data-testid="predict" checked=${preferences.predict}
@@ -62,6 +55,6 @@ export function Options({ preferences, setPreferences, score, theme }) {
       onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, speed: Number(e.target.value) })}>
       ${["0.5", "1", "2", "4"].map((x) => html`<option value=${x} selected=${Number(x) === preferences.speed}>${x}×</option>`)}
     </select></label>
-    ${theme && html`<${ThemeButton} preferences=${preferences} setPreferences=${setPreferences} />`}
+    ${theme && html`<${Look} preferences=${preferences} setPreferences=${setPreferences} />`}
   </div>`;
 }

@@ -1,15 +1,15 @@
 // The views below the stepper, one at a time; all of them share its place.
 import { html } from "../draw/html.js";
 import { useTrait } from "../store.js";
-import { TABS_LABEL } from "../strings.js";
-import { VIEWS } from "./views.js";
+import { S } from "../strings.js";
+import { VIEWS, tabOf, titleOf } from "./views.js";
 
 /** @param {{ model: import("../store.js").Model }} props */
 export function Tabs({ model }) {
   const [preferences, setPreferences] = useTrait(model, "preferences");
   const kinds = Object.keys(VIEWS);
   const open = kinds.includes(preferences.tab) ? preferences.tab : kinds[0];
-  const { View, title } = VIEWS[open];
+  const { View } = VIEWS[open];
   /** @param {string} kind */
   const show = (kind) => setPreferences({ ...preferences, tab: kind });
   /** @param {KeyboardEvent} event */
@@ -23,10 +23,10 @@ export function Tabs({ model }) {
     event.stopPropagation();
   };
   return html`<div class="dl-tabs">
-    <div role="tablist" class="dl-tablist" aria-label=${TABS_LABEL} onKeyDown=${keys}>
+    <div role="tablist" class="dl-tablist" aria-label=${S.views} onKeyDown=${keys}>
       ${kinds.map((kind) => html`<button type="button" role="tab" key=${kind} id=${`dl-tab-${kind}`} data-testid=${`tab-${kind}`} aria-selected=${kind === open ? "true" : "false"} aria-controls="dl-tabpanel"
-        tabindex=${kind === open ? 0 : -1} title=${VIEWS[kind].title} onClick=${() => show(kind)}>${VIEWS[kind].tab}</button>`)}
+        tabindex=${kind === open ? 0 : -1} title=${titleOf(kind)} onClick=${() => show(kind)}>${tabOf(kind)}</button>`)}
     </div>
-    <div role="tabpanel" id="dl-tabpanel" class="dl-tabpanel" aria-labelledby=${`dl-tab-${open}`} tabindex="0"><h2 class="dl-viewtitle">${title}</h2><${View} model=${model} /></div>
+    <div role="tabpanel" id="dl-tabpanel" class="dl-tabpanel" aria-labelledby=${`dl-tab-${open}`} tabindex="0"><h2 class="dl-viewtitle">${titleOf(open)}</h2><${View} model=${model} /></div>
   </div>`;
 }

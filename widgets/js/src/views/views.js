@@ -12,3 +12,8 @@ export const VIEWS = {
   race: { View: Race, ...TABS.race, rounds: false },
   lens: { View: HeadLens, ...TABS.lens, rounds: true },
 };
+
+/** What a tab and a view by itself are called, in the language of the moment. @param {string} kind */
+export const tabOf = (kind) => TABS[/** @type {keyof typeof TABS} */ (kind)].tab;
+/** @param {string} kind */
+export const titleOf = (kind) => TABS[/** @type {keyof typeof TABS} */ (kind)].title;
