@@ -348,11 +348,15 @@ def test_algorithm_1_cuts_more_the_more_a_token_costs(tiny_lab: Lab) -> None:
     assert verified[0] == 1 > verified[1] > verified[2] == 0
 
 
-def test_a_drafter_without_confidences_counts_as_certain() -> None:
-    engine = Engine(endless(TARGET), ScriptedDrafter(OTHER), policy=ALGORITHM_1, step_rate=FLAT)
+def test_a_drafter_without_confidences_is_scheduled_by_a_fixed_length_alone() -> None:
+    engine = Engine(endless(TARGET), ScriptedDrafter(OTHER), policy=Fixed(2), step_rate=FLAT)
     request = engine.submit("ab", Settings(gamma=4, max_new_tokens=10))
-    engine.step()
-    assert request.rounds[0].verify_length == 4 and request.rounds[0].confidence is None
+    report = engine.step()
+    assert request.rounds[0].verify_length == 2 and request.rounds[0].confidence is None and report.plan is None
+    engine = Engine(endless(TARGET), ScriptedDrafter(OTHER), policy=ALGORITHM_1, step_rate=FLAT)
+    engine.submit("ab", Settings(gamma=4, max_new_tokens=10))
+    with pytest.raises(LabError, match="policy is 'early-break', but this drafter has no confidence head"):
+        engine.step()
 
 
 def test_the_context_limits_a_request_and_no_other() -> None:

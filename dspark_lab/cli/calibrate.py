@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dspark_lab.cli import options
+from dspark_lab.cli import options, runs
 from dspark_lab.cli.console import out, say
-from dspark_lab.cli.evaluate import make_folder
 from dspark_lab.cli.options import DEFAULTS
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
@@ -64,7 +63,7 @@ def calibrate(
         raise LabError(f"--rounds is {rounds}, but must be at least 1: {ROUNDS:,} are usual.")
     options.check_outputs(json=json)
     place = folder or _beside(drafter)
-    make_folder("--out" if folder else "the drafter's folder", place)
+    runs.make_folder("--out" if folder else "the drafter's folder", place)
     lab = options.open_pair(target, drafter, False, device)
     from dspark_lab.scheduling.calibration import FILE, ROUNDS_FILE, fit_sts, stored_calibration
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dspark_lab.cli import options
-from dspark_lab.cli.checks import find_chromium
+from dspark_lab.cli import options, runs
 from dspark_lab.cli.console import interrupted, out, say
+from dspark_lab.cli.figures import draw
 from dspark_lab.cli.lazy import part, require
 from dspark_lab.cli.options import DEFAULTS
 from dspark_lab.errors import LabError
@@ -34,17 +33,12 @@ ALONE = "none"
 """The drafter's name that decodes without one."""
 
 
-def names_option(help_text: str, default: str) -> Any:
-    """An option that takes a name and may be given several times."""
-    return typer.Option(help=help_text, parser=options.named, metavar="NAME", show_default=default)
-
-
 @evaluating.callback()
 def evaluate(
     context: typer.Context,
     suite: Annotated[
         list[str] | None,
-        names_option(
+        options.names_option(
             "pocket, a benchmark (gsm8k, math500, aime25, mbpp, humaneval, livecodebench, mt-bench, alpaca, "
             "arena-hard), or a file of the --suite-folder. Give it several times for several.",
             "pocket, or all files of the --suite-folder",
@@ -52,7 +46,7 @@ def evaluate(
     ] = None,
     drafter: Annotated[
         list[str] | None,
-        names_option(
+        options.names_option(
             "A kind, a folder or a hub id; none decodes one token a round. Give it several times to compare.",
             "the pocket DSpark",
         ),
@@ -108,7 +102,7 @@ def evaluate(
         raise LabError(f"--paper-data {paper_data} is shown beside an experiment: name one with --paper.")
     if figures:
         require("plotly")
-        make_folder("--figures", figures)
+        runs.make(figures=figures)
     options.check_outputs(json=json)
     from dspark_lab.evaluation import paper as experiments
     from dspark_lab.evaluation.paper_data import PaperData
@@ -189,7 +183,7 @@ def _finish(
     if json:
         options.write_json(json, result)
     if figures:
-        _draw(drawn, figures)
+        draw(drawn, figures)
 
 
 def _named(drafters: Sequence[str] | None, target: str | None) -> dict[str, str]:
@@ -212,23 +206,6 @@ def _open(
     return lab, {
         name: None if source == ALONE else load_drafter(source, lab.target) for name, source in sources.items()
     }
-
-
-def _draw(charts: Sequence[Chart], folder: Path) -> None:
-    browser = find_chromium()
-    files = part("dspark_lab.evaluation.drawing", "write")(charts, folder, browser)
-    say(f"{len(charts)} figures are in {folder}, such as {files[0]}")
-    if browser is None:
-        say("no pictures (PNG) beside them: no Chromium was found, name one with DSPARK_CHROMIUM", "yellow")
-
-
-def make_folder(option: str, folder: Path) -> None:
-    """Make sure that ``folder`` is there and takes files. Raises LabError where it does not."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise LabError(f"{option} {folder} cannot be written: {error.strerror}. Choose another folder.") from error
 
 
 @evaluating.command("pocket")

@@ -70,6 +70,11 @@ def name_option(help_text: str, default: str | bool = True, panel: str | None = 
     return typer.Option(help=help_text, parser=named, metavar="NAME", show_default=default, rich_help_panel=panel)
 
 
+def names_option(help_text: str, default: str) -> Any:
+    """An option that takes a name and may be given several times."""
+    return typer.Option(help=help_text, parser=named, metavar="NAME", show_default=default)
+
+
 def file_option(help_text: str) -> Any:
     """An option that names a file to write."""
     return typer.Option(help=help_text, parser=path, metavar="FILE", rich_help_panel=_FILES)

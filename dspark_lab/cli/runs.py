@@ -29,14 +29,17 @@ def folder(help_text: str, default: str | bool = True, panel: str | None = None)
 def make(**folders: Path | None) -> None:
     """Make the folders that options name. Raises LabError, naming the option, for one that takes no files."""
     for name, place in folders.items():
-        if place is None:
-            continue
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=place).close()
-        except OSError as error:
-            option = f"--{name.replace('_', '-')} {place}"
-            raise LabError(f"{option} cannot be written: {error.strerror}. Choose another folder.") from error
+        if place is not None:
+            make_folder(f"--{name.replace('_', '-')}", place)
+
+
+def make_folder(name: str, folder: Path) -> None:
+    """Make sure that ``folder``, called ``name``, is there and takes files. Raises LabError where it does not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise LabError(f"{name} {folder} cannot be written: {error.strerror}. Choose another folder.") from error
 
 
 def check_threads(threads: int | None) -> None:

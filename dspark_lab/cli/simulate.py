@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dspark_lab.cli import options
+from dspark_lab.cli import options, runs
 from dspark_lab.cli.console import interrupted, out, say
-from dspark_lab.cli.evaluate import _draw, make_folder, names_option
+from dspark_lab.cli.figures import draw
 from dspark_lab.cli.lazy import require
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
@@ -35,11 +35,13 @@ def simulate(
     ] = None,
     policy: Annotated[
         list[str] | None,
-        names_option("early-break, lagged, fixed[:L], threshold[:C] or global. Several times for several.", POLICY),
+        options.names_option(
+            "early-break, lagged, fixed[:L], threshold[:C] or global. Several times for several.", POLICY
+        ),
     ] = None,
     drafter: Annotated[
         list[str] | None,
-        names_option(
+        options.names_option(
             "A kind, a folder with recorded rounds, such a file, or mtp-1. Several times for several.", "dspark"
         ),
     ] = None,
@@ -93,7 +95,7 @@ def simulate(
     weights = _weights(mix) if mix else None
     if figures:
         require("plotly")
-        make_folder("--figures", figures)
+        runs.make(figures=figures)
     options.check_outputs(json=json)
     from dspark_lab.evaluation.paper_data import PaperData
 
@@ -132,7 +134,7 @@ def simulate(
     if json:
         options.write_json(json, result)
     if figures:
-        _draw(serving.charts(swept, model, data), figures)
+        draw(serving.charts(swept, model, data), figures)
 
 
 def _run(

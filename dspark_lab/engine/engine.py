@@ -48,8 +48,8 @@ class Engine:
 
     Args:
         target, drafter: the pair; without a drafter every request decodes one token a step.
-        policy: how far drafts are verified; None verifies all that was drafted. Requests of a drafter without a confidence
-            head count as certain. step_rate: SPS(B), which a policy needs, up to max_requests * (1 + block size) tokens.
+        policy: how far drafts are verified; None verifies all that was drafted. A drafter without a confidence head can have
+            none but a fixed length. step_rate: SPS(B), which a policy needs, up to max_requests * (1 + block size) tokens.
         max_requests: requests that share a step. prefill_tokens: prompt tokens read in a step at most, at least 1.
         clock: seconds, by which deadlines are told.
 

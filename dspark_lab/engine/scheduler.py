@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dspark_lab.drafters.base import Drafter, calibration_of
 from dspark_lab.engine.drafting import Proposed
 from dspark_lab.errors import LabError
-from dspark_lab.scheduling.policies import Policy
+from dspark_lab.scheduling.policies import Policy, length_without_confidence
 from dspark_lab.scheduling.schedule import Plan, schedule
 from dspark_lab.scheduling.step_rate import StepRate
 
@@ -47,12 +47,15 @@ class Scheduler:
             temperatures: of each request, [R]; confidences are calibrated for them.
 
         Raises:
-            PolicyFailure: the policy raised.
+            PolicyFailure: the policy raised, or it weighs confidences and the drafter has none.
         """
         if self._policy is None or self._step_rate is None:
             return proposed.counts, None
         there = np.arange(proposed.tokens.shape[1]) < proposed.counts[:, None]
         try:
+            if proposed.confidence is None and proposed.counts.any():
+                length = length_without_confidence(self._policy)
+                return (proposed.counts if length is None else np.minimum(proposed.counts, length)), None
             survival = np.where(there, np.cumprod(self._confidence(temperatures, proposed), axis=1), 0.0)
             earlier = self._survivals[0] if len(self._survivals) == 2 and self._policy.capacity_lags else None
             plan = schedule(survival, self._step_rate, self._policy, drafted=proposed.counts, earlier=earlier)
@@ -62,7 +65,7 @@ class Scheduler:
         return plan.lengths, plan
 
     def _confidence(self, temperatures: Sequence[float], proposed: Proposed) -> NDArray[np.float64]:
-        """Confidences [R, gamma] fit to be multiplied; 1 where the drafter has none."""
+        """Confidences [R, gamma] fit to be multiplied; 1 where nothing was drafted."""
         if proposed.confidence is None:
             return np.ones(proposed.tokens.shape)
         result = proposed.confidence.copy()

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dspark_lab.errors import LabError
 from dspark_lab.scheduling.background import Background
 from dspark_lab.scheduling.calibration import Calibration
 from dspark_lab.scheduling.confidence import checked, survival
-from dspark_lab.scheduling.policies import Fixed, policy_named
+from dspark_lab.scheduling.policies import length_without_confidence, policy_named
 from dspark_lab.scheduling.rates import step_rate_named
 from dspark_lab.scheduling.schedule import Plan, schedule
 from dspark_lab.scheduling.step_rate import StepRate
@@ -83,12 +82,8 @@ def schedule_round(
     if not drafted or (settings.policy == "fixed" and not settings.load):
         return Scheduled(drafted)
     if confidence is None:
-        if isinstance(policy, Fixed):
-            return Scheduled(drafted if policy.length is None else min(drafted, policy.length))
-        raise LabError(
-            f"policy is {settings.policy!r}, but this drafter has no confidence head to schedule by: set policy='fixed', or "
-            f"take a DSpark that was trained with one."
-        )
+        length = length_without_confidence(policy)
+        return Scheduled(drafted if length is None else min(drafted, length))
     now, counts = _pool(confidence, index, settings, drafting)
     then = _pool(earlier, index - 2, settings, drafting)[0] if earlier and policy.capacity_lags else None
     tokens = max(len(pool) * (1 + pool.shape[1]) for pool in (now, now if then is None else then))

@@ -170,3 +170,17 @@ def policy_named(name: str) -> Policy:
     raise LabError(
         f"there is no policy {name!r}: choose one of {', '.join([*POLICIES, *_ADDED])} (fixed:4, threshold:0.7)."
     )
+
+
+def length_without_confidence(policy: Policy) -> int | None:
+    """How far to verify what a drafter without a confidence head has drafted; None is all of it.
+
+    Raises:
+        LabError: the policy weighs confidences, as all do but ``Fixed``.
+    """
+    if isinstance(policy, Fixed):
+        return policy.length
+    raise LabError(
+        f"policy is {policy.name!r}, but this drafter has no confidence head to schedule by: set policy='fixed', or take a "
+        f"DSpark that was trained with one."
+    )
