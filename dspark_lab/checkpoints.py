@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dspark_lab.errors import LabError
 
 if TYPE_CHECKING:
-    from dspark_lab.drafters.dspark_model import DraftConfig
+    from dspark_lab.drafters.draft_config import DraftConfig
     from dspark_lab.target import Target
 
 C = TypeVar("C", bound="DraftConfig")

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from dspark_lab.drafters.base import Choose, Draft
-from dspark_lab.drafters.dspark_model import DraftConfig, Layer, RMSNorm, rope_tables
+from dspark_lab.drafters.draft_config import DraftConfig
+from dspark_lab.drafters.draft_layers import Layer, RMSNorm, rope_tables
 from dspark_lab.errors import LabError
 from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.slots import GROWTH

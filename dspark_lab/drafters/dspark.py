@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from dspark_lab.checkpoints import filled, matching_config
 from dspark_lab.drafters.base import Choose, ChooseEach, Draft, Drafts
-from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel, rope_tables
+from dspark_lab.drafters.draft_layers import rope_tables
+from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.scheduling.background import Background

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dspark_lab.checkpoints import matching_config
+from dspark_lab.drafters.draft_layers import MLP, RMSNorm, rotate
 from dspark_lab.drafters.dspark import DSparkDrafter, assemble
-from dspark_lab.drafters.dspark_model import MLP, DSparkConfig, DSparkModel, RMSNorm, rotate
+from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.errors import LabError
 from dspark_lab.packed import PackedCache
 from dspark_lab.slots import GROWTH, PackedSlots

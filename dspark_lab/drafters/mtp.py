@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from dspark_lab.checkpoints import filled, matching_config
 from dspark_lab.drafters.autoregressive import AutoregressiveDrafter, AutoregressiveModel, check_layers
-from dspark_lab.drafters.dspark_model import DraftConfig, Layer, RMSNorm
+from dspark_lab.drafters.draft_config import DraftConfig
+from dspark_lab.drafters.draft_layers import Layer, RMSNorm
 from dspark_lab.target import FINAL, Target
 from dspark_lab.trace import ModelInfo
 

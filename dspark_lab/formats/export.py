@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dspark_lab.checkpoints import POCKET, fill, match, read_config, read_tensors, resolve
-from dspark_lab.drafters.dspark_model import DraftConfig, DSparkConfig, DSparkModel
+from dspark_lab.drafters.draft_config import DraftConfig
+from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.drafters.eagle3 import Eagle3Config, Eagle3Model
 from dspark_lab.drafters.gemma4 import Gemma4Config, Gemma4DSparkModel
 from dspark_lab.drafters.registry import KINDS

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from dspark_lab.drafters.autoregressive import AutoregressiveModel
-from dspark_lab.drafters.dspark_model import rope_tables
+from dspark_lab.drafters.draft_layers import rope_tables
 from dspark_lab.training import drafter
 from dspark_lab.training.kinds import Options
 from dspark_lab.training.states import States
