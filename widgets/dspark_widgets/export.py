@@ -14,12 +14,15 @@ from dspark_lab.trace import Trace
 STATIC = Path(__file__).parent / "static"
 SIZE_LIMIT = 1_500_000
 
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+"""Nothing is fetched. A chart becomes a PNG by way of a data: image."""
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>
 body {{ margin: 0; background: #fff; }}
@@ -100,7 +103,9 @@ def _page(state: dict[str, Any]) -> str:
     prompt = (state.get("trace") or state["race"])["prompt"]
     title = html.escape(f"{prompt[:60]} | DSpark Lab")
     payload = embed_json(state)
-    return _PAGE.format(title=title, css=css.replace("</", "<\\/"), payload=payload, script=_inline(script))
+    return _PAGE.format(
+        policy=_POLICY, title=title, css=css.replace("</", "<\\/"), payload=payload, script=_inline(script)
+    )
 
 
 def _inline(script: str) -> str:

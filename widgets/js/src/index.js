@@ -12,6 +12,7 @@ import "./css/base.css";
 import "./css/table.css";
 import "./css/parts.css";
 import "./css/views.css";
+import "./css/plot.css";
 import "./css/app.css";
 
 /** @typedef {import("./store.js").Model} Model */

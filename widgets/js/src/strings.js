@@ -309,6 +309,18 @@ export const EQ = {
   noneNote: "An accepted end-of-sequence token ended the round.",
 };
 
+/** Charts, and saving. */
+export const CHART = {
+  point: (/** @type {string} */ name, /** @type {string} */ x, /** @type {string} */ xLabel, /** @type {string} */ y, /** @type {string} */ yLabel) => `${name}: ${x} ${xLabel}, ${y} ${yLabel}`,
+  points: (/** @type {string} */ label, /** @type {string} */ hint) => `Points of the chart: ${label}. Arrows move${hint ? `, Enter: ${hint}` : ""}`,
+  noPoint: "no point chosen",
+  series: "series",
+  table: "The numbers as a table",
+  saveAs: (/** @type {string} */ title, /** @type {string} */ kind) => `Save “${title}” as ${kind}`,
+  failed: (/** @type {string} */ kind, /** @type {string} */ why) => `The ${kind} could not be made: ${why}`,
+  noPicture: "the browser made no picture",
+};
+
 /** What the tabs and a view by itself are called, by kind. */
 export const TABS = {
   rejection: { tab: "Why this token", title: "Why this token: accept, reject, residual" },
