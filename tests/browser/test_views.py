@@ -14,7 +14,8 @@ from dspark_lab.loading import Lab
 from dspark_lab.session import Session
 from dspark_lab.trace import Position, Round, Trace
 from dspark_widgets import DrafterRace, HeadLens, RejectionView, export_html
-from dspark_widgets.app import COLLISION, RECORDED, find_examples
+from dspark_widgets.app import RECORDED
+from dspark_widgets.examples import COLLISION, find_examples
 from dspark_widgets.view import View
 from tests.browser import helpers
 from tests.browser.conftest import Watch

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from dspark_lab import Overrides, Settings, Trace
 from dspark_lab.loading import Lab
 from dspark_lab.session import Session
-from dspark_widgets.app import PROMPT_LIMIT, RECORDED, find_examples
+from dspark_widgets.app import PROMPT_LIMIT, RECORDED
+from dspark_widgets.examples import find_examples
 from tests.browser import helpers
 from tests.browser.conftest import Watch, opened
 from tests.browser.helpers import READY, fill, generate

@@ -73,6 +73,7 @@ def test_every_request_comes_back_as_it_was_sent() -> None:
         requests.HeadRequest(1, 0, 3, None, " of"),
         requests.RaceRequest("hello", ("dspark", "none")),
         requests.OpenRequest("dspark", 2),
+        requests.RestoreRequest("eyJ9"),
     ]
     for request in sent:
         assert requests.read_request(to_json(request)) == request
@@ -103,6 +104,7 @@ def test_every_request_comes_back_as_it_was_sent() -> None:
         ({"type": "meter", "branch": 0, "round": 0, "rule": "exact"}, "lacks the field 'rounds'"),
         ({"type": "head", "branch": 0, "round": 0, "k": 1, "token": "x"}, "request.token"),
         ({"type": "race", "prompt": "hi", "drafters": "dspark"}, "request.drafters has .* wrong type"),
+        ({"type": "restore", "link": ["eyJ9"]}, "request.link has .* wrong type"),
         ({"type": "race", "prompt": "hi", "drafters": [3]}, r"request.drafters\[0\]"),
     ],
 )

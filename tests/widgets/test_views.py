@@ -15,7 +15,7 @@ from dspark_lab.session import Session
 from dspark_lab.teaching.exactness import ExactnessMeter
 from dspark_lab.teaching.head import read_head
 from dspark_widgets import DrafterRace, HeadLens, LabApp, RejectionView, export_html
-from dspark_widgets.app import find_collision
+from dspark_widgets.examples import find_collision
 from dspark_widgets.export import SIZE_LIMIT
 from dspark_widgets.race import counts, pieces, runners
 from dspark_widgets.rejection import CHUNK

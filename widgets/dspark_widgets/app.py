@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import traitlets
 
@@ -14,23 +13,20 @@ from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.settings import Settings
 from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Trace
-from dspark_widgets import contract, requests
+from dspark_widgets import contract, permalink, requests
+from dspark_widgets.examples import find_examples
 from dspark_widgets.jobs import explain
 from dspark_widgets.lens import HeadLens
-from dspark_widgets.race import DrafterRace, Lab
+from dspark_widgets.race import DrafterRace, Lab, runners
 from dspark_widgets.rejection import RejectionView
 from dspark_widgets.stepper import Stepper
 from dspark_widgets.view import Stop
 
-COLLISION = {" course", " problem"}
-"""Second words of "of course" and "no problem", the paper's example of what a parallel drafter mixes up."""
-UNDECIDED = 0.5
-"""The head chose a word where this lies between its probabilities under the parallel logits alone and with the head."""
-
 RECORDED = Path(__file__).parent / "recorded"
-EXAMPLES_PER_DOMAIN = 3
 PROMPT_LIMIT = 4000
 BLOCK_SIZE = 7
+CHOSEN = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "policy", "load")
+"""The settings that the page's controls hold."""
 LOAD_REMEDY = "The recorded examples still work; `dspark-lab doctor` tells what is missing."
 
 
@@ -104,7 +100,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
 
     def on_open(self, request: requests.OpenRequest) -> None:
         super().on_open(request)
-        self.info = {**self.info, "example": ""}
+        self._tell_origin()
         self.speeds = None
 
     def race_settings(self, prompt: str) -> Settings:
@@ -123,15 +119,11 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
         with self.hold_sync():
             self.show(trace, cursor)
             self.controls = {**changed, "gamma": min(gamma, self.info["block_size"]) or self.controls["gamma"]}
-            self.info = {**self.info, "example": f"{domain}_{index}"}
+            self._tell_origin(f"{domain}_{index}")
             self.speeds = None
 
     def on_generate(self, request: requests.GenerateRequest) -> None:
-        lab, controls = self._lab, request.controls
-        if lab is None:
-            if self._loading:
-                raise LabError("the models are still loading: wait a moment.")
-            raise LabError("no models are loaded: only recorded examples can be shown.")
+        lab, controls = self._loaded(), request.controls
         settings = read_controls(controls, self.info["block_size"])
         lab.check(controls.prompt)  # before the page is cleared: what cannot run leaves all as it is
 
@@ -141,6 +133,57 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
 
         self.work("generate", job)
 
+    def on_restore(self, request: requests.RestoreRequest) -> None:
+        lab, link = self._loaded(), permalink.decode(request.link)
+        gamma = self.info["block_size"] if link.settings.gamma is None else link.settings.gamma
+        known = {name: getattr(link.settings, name) for name in CHOSEN}
+        controls = contract.Controls(
+            **{**known, "prompt": link.prompt, "gamma": gamma, "drafter": link.drafter is not None}
+        )
+        read_controls(controls, self.info["block_size"])
+        lab.check(link.prompt)
+
+        def job(should_stop: Stop) -> None:
+            self._clear(lab, controls, link.settings)
+            self._restore(self._lab_for(lab, link), link, should_stop)
+
+        self.work("link", job)
+
+    def _restore(self, lab: Lab, link: permalink.Permalink, should_stop: Stop) -> None:
+        shown = lab.generate(link.prompt, link.settings, link.drafter is not None, self._on_round, should_stop).session
+        with self.hold_sync():
+            self.show(shown)
+            self._tell_origin(made_by=permalink.others(link, shown.trace()))
+        for number, fork in enumerate(link.forks, 1):
+            try:
+                request = requests.ForkRequest(fork.parent, fork.round, fork.overrides)
+                self.grow(self._sessions[fork.parent], request, should_stop)
+            except LabError as error:
+                raise LabError(f"Fork {number} of this link cannot be made here: {error}") from error
+        self.cursor = {**to_json(link.cursor), "serial": self.cursor["serial"]}
+
+    def _lab_for(self, lab: Lab, link: permalink.Permalink) -> Lab:
+        """The pair with the link's kind of drafter, where that is another one that can be had."""
+        own = getattr(getattr(lab, "drafter", None), "info", None)
+        kind = link.drafter.kind if link.drafter and own else ""
+        if not kind or kind == own.kind or kind not in {runner.name for runner in runners()}:
+            return lab
+        if kind not in self._labs:
+            self._labs[kind] = lab.with_drafter(kind)
+        return self._labs[kind]
+
+    def _loaded(self) -> Lab:
+        """Raises LabError while there are no models."""
+        if self._lab is not None:
+            return self._lab
+        if self._loading:
+            raise LabError("the models are still loading: wait a moment.")
+        raise LabError("no models are loaded: only recorded examples can be shown.")
+
+    def _tell_origin(self, example: str = "", made_by: tuple[contract.ModelName, ...] = ()) -> None:
+        """Say whether a recorded example is shown, or a link's rounds by other models than its own."""
+        self.info = {**self.info, "example": example, "made_by": to_json(made_by)}
+
     def _clear(self, lab: Lab, controls: contract.Controls, settings: Settings) -> None:
         """Make room for a new run: its trace has no rounds yet."""
         device, target = str(getattr(lab, "device", "")), ModelInfo("", "target", "", 0)
@@ -148,7 +191,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
         with self.hold_sync():
             self.run += 1
             self.controls = to_json(controls)
-            self.info = {**self.info, "example": ""}
+            self._tell_origin()
             self.speeds = to_json(contract.Speeds(device))
             self.show(Trace(SCHEMA_VERSION, controls.prompt, (), to_json(settings), target, None, device, ()))
             self.set_status("running")
@@ -190,31 +233,4 @@ def read_controls(controls: contract.Controls, block_size: int) -> Settings:
         raise LabError(
             f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}."
         )
-    names = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "policy", "load")
-    return Settings(**{name: getattr(controls, name) for name in names})
-
-
-def find_examples(folder: Path) -> list[contract.Example]:
-    """The recorded traces there are; a file that is no trace is left out."""
-    found = []
-    for domain in contract.DOMAINS:
-        for index in range(EXAMPLES_PER_DOMAIN):
-            try:
-                trace = json.loads((folder / f"{domain}_{index}.json").read_text(encoding="utf-8"))
-                example = contract.Example(
-                    cast(contract.Domain, domain), index, str(trace["prompt"]), find_collision(trace["rounds"])
-                )
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-            found.append(example)
-    return found
-
-
-def find_collision(rounds: list[Any]) -> tuple[int, int] | None:
-    """Round and position of the first draft position that drew a word of ``COLLISION`` because of the head: the parallel
-    logits, which do not know the word before, mix it with what would follow other words."""
-    for r in rounds:
-        for p in r["positions"]:
-            if p["token"]["text"] in COLLISION and (p["p_base"] or 1.0) < UNDECIDED < p["p_d"]:
-                return int(r["index"]), int(p["k"])
-    return None
+    return Settings(**{name: getattr(controls, name) for name in CHOSEN})

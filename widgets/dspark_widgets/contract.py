@@ -22,7 +22,7 @@ DOMAINS = ("math", "code", "chat")
 Phase = Literal["prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit"]
 Domain = Literal["math", "code", "chat"]
 State = Literal["loading", "ready", "recorded", "running", "measuring", "forking", "repeating", "asking", "racing"]
-Where = Literal["", "load", "generate", "example", "fork", "meter", "lens", "race", "request"]
+Where = Literal["", "load", "generate", "example", "fork", "meter", "lens", "race", "link", "request"]
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,26 @@ class Speeds:
 
 
 @dataclass(frozen=True)
+class ModelName:
+    """A model as a trace names it."""
+
+    name: str
+    kind: str
+    revision: str
+
+
+@dataclass(frozen=True)
 class AppInfo:
-    """What the page offers: its examples, the one shown (as "math_0"), the block's size, the length limit of a prompt."""
+    """What the page offers: its examples, the one shown (as "math_0"), the block's size, the length limit of a prompt.
+
+    ``made_by`` are the models that the opened link names, where others made what is shown.
+    """
 
     examples: tuple[Example, ...]
     example: str
     block_size: int
     prompt_limit: int
+    made_by: tuple[ModelName, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,17 @@ class OpenRequest:
     type: Literal["open"] = "open"
 
 
+@dataclass(frozen=True)
+class RestoreRequest:
+    """Run again what a permalink stands for, with its forks, and go to its place (``permalink``)."""
+
+    link: str
+    type: Literal["restore"] = "restore"
+
+
 Request = (
     ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
-    | MeterRequest | HeadRequest | RaceRequest | OpenRequest
+    | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest
 )  # fmt: skip
 
 
@@ -135,6 +143,7 @@ _WHERE: dict[str, Where] = {
     "head": "lens",
     "race": "race",
     "open": "race",
+    "restore": "link",
 }
 _SET_BY_THE_PAGE: dict[str, type[Any]] = {"cursor": Cursor, "preferences": Preferences, "controls": Controls}
 _RELOAD = "Reload the page, so that page and library are of one version."

@@ -27,14 +27,15 @@ class Stepper(View):
         if not request.overrides:
             raise LabError("nothing was changed: change a token, a draw, the verify length or the temperature first.")
 
-        def job(should_stop: Stop) -> None:
-            self.set_status("forking")
-            child = session.fork(request.round, request.overrides)
-            while not child.finished and not should_stop():
-                child.step()
-            self._add_branch(request, child)
+        self.work("fork", lambda should_stop: self.grow(session, request, should_stop))
 
-        self.work("fork", job)
+    def grow(self, session: Session, request: requests.ForkRequest, should_stop: Stop) -> None:
+        """Make the fork of a session and run it to its end. Raises LabError where it cannot be made."""
+        self.set_status("forking")
+        child = session.fork(request.round, request.overrides)
+        while not child.finished and not should_stop():
+            child.step()
+        self._add_branch(request, child)
 
     def _add_branch(self, request: requests.ForkRequest, child: Session) -> None:
         number, self._next_branch = self._next_branch, self._next_branch + 1

@@ -275,7 +275,7 @@ export interface Status {
   state: "loading" | "ready" | "recorded" | "running" | "measuring" | "forking" | "repeating" | "asking" | "racing";
   text: string;
   error: string;
-  where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "request";
+  where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "link" | "request";
 }
 
 /** What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused, and so are ``policy`` and ``load``. */
@@ -314,12 +314,20 @@ export interface Speeds {
   autoregressive: Speed | null;
 }
 
+/** A model as a trace names it. */
+export interface ModelName {
+  name: string;
+  kind: string;
+  revision: string;
+}
+
 /** What the page offers: its examples, the one shown (as "math_0"), the block's size, the length limit of a prompt. */
 export interface AppInfo {
   examples: Example[];
   example: string;
   block_size: number;
   prompt_limit: number;
+  made_by: ModelName[];
 }
 
 /** The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked. */
@@ -338,6 +346,24 @@ export interface ViewState {
   controls: Controls | null;
   info: AppInfo | null;
   speeds: Speeds | null;
+}
+
+/** What was changed in a round of ``parent``: 0 is the original, n the nth fork of the link. */
+export interface Fork {
+  parent: number;
+  round: number;
+  overrides: Overrides;
+}
+
+/** What a link stands for. ``cursor.branch`` counts as ``Fork.parent`` does; without a ``drafter`` nothing is drafted. */
+export interface Permalink {
+  prompt: string;
+  settings: Settings;
+  target: ModelName;
+  drafter: ModelName | null;
+  forks: Fork[];
+  cursor: Cursor;
+  version: number;
 }
 
 /** Fork ``branch`` at ``round`` with these overrides and run the fork to its end. */
@@ -414,6 +440,12 @@ export interface OpenRequest {
   type: "open";
 }
 
+/** Run again what a permalink stands for, with its forks, and go to its place (``permalink``). */
+export interface RestoreRequest {
+  link: string;
+  type: "restore";
+}
+
 /** Rounds of run ``run`` as they come: append them at ``start``. */
 export interface RoundsReply {
   run: number;
@@ -424,4 +456,4 @@ export interface RoundsReply {
 
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest;
+export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest;

@@ -1,11 +1,13 @@
 // Entry of the bundle: `render` for anywidget, `mountStatic` for a page without a kernel.
 import { render as draw } from "preact";
+import { useRef, useState } from "preact/hooks";
 import { html } from "./draw/html.js";
 import { useLanguage } from "./language.js";
 import { stillModel, useTrait } from "./store.js";
 import { useTheme } from "./theme.js";
 import { App } from "./views/app.js";
 import { Frame } from "./views/frame.js";
+import { Glossary, OpenGlossary } from "./views/glossary.js";
 import { Stepper } from "./views/stepper.js";
 import { VIEWS, titleOf } from "./views/views.js";
 import "./css/base.css";
@@ -14,6 +16,8 @@ import "./css/parts.css";
 import "./css/views.css";
 import "./css/plot.css";
 import "./css/app.css";
+import "./css/page.css";
+import "./css/print.css";
 
 /** @typedef {import("./store.js").Model} Model */
 
@@ -24,8 +28,20 @@ function Root({ model }) {
   const theme = useTheme(preferences?.theme ?? "auto");
   const lang = useLanguage(preferences?.language ?? "auto");
   const view = VIEWS[kind];
-  return html`<div class="dl" lang=${lang} data-theme=${theme} data-kind=${kind} data-page=${model.still ? "true" : undefined} data-lm-suppress-shortcuts="true">
-    ${view ? html`<${Frame} model=${model} title=${titleOf(kind)} rounds=${view.rounds}><${view.View} model=${model} /><//>` : html`<${kind === "app" ? App : Stepper} model=${model} />`}
+  const root = useRef(/** @type {HTMLElement | null} */ (null));
+  const [glossary, setGlossary] = useState(/** @type {string | null} */ (null));
+  /** g and ? open the glossary, at the term that has the focus. @param {KeyboardEvent} event */
+  const keys = (event) => {
+    const at = /** @type {HTMLElement} */ (event.composedPath()[0]);
+    if ((event.key !== "g" && event.key !== "?") || event.ctrlKey || event.metaKey || event.altKey || at.closest("input,textarea,select")) return;
+    setGlossary(at.closest("[data-entry]")?.getAttribute("data-entry") ?? "");
+    event.preventDefault();
+  };
+  return html`<div class="dl" ref=${root} lang=${lang} data-theme=${theme} data-kind=${kind} data-page=${model.still ? "true" : undefined} data-lm-suppress-shortcuts="true" onKeyDownCapture=${keys}>
+    <${OpenGlossary.Provider} value=${setGlossary}>
+      ${view ? html`<${Frame} model=${model} title=${titleOf(kind)} rounds=${view.rounds}><${view.View} model=${model} /><//>` : html`<${kind === "app" ? App : Stepper} model=${model} />`}
+      ${glossary !== null && root.current && html`<${Glossary} model=${model} root=${root.current} at=${glossary} onClose=${() => setGlossary(null)} />`}
+    <//>
   </div>`;
 }
 

@@ -3,9 +3,9 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "./html.js";
 
 /**
- * @param {{ anchor: Element, kind: "tip" | "menu", label?: string, onClose?: () => void, children?: any }} props
+ * @param {{ anchor: Element, kind: "tip" | "menu", label?: string, wide?: boolean, onClose?: () => void, children?: any }} props
  */
-export function Popup({ anchor, kind, label, onClose, children }) {
+export function Popup({ anchor, kind, label, wide, onClose, children }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
     const node = box.current;
@@ -21,7 +21,7 @@ export function Popup({ anchor, kind, label, onClose, children }) {
   });
   useEffect(() => {
     if (kind !== "menu") return;
-    /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector("input,button"))?.focus();
+    /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector("input,textarea,button"))?.focus();
     /** @param {Event} event */
     const outside = (event) => {
       const path = event.composedPath();
@@ -30,6 +30,6 @@ export function Popup({ anchor, kind, label, onClose, children }) {
     document.addEventListener("pointerdown", outside, true);
     return () => document.removeEventListener("pointerdown", outside, true);
   }, [anchor, kind]);
-  return html`<div ref=${box} popover="manual" class=${`dl-popup dl-${kind}`} role=${kind === "tip" ? "tooltip" : "dialog"}
+  return html`<div ref=${box} popover="manual" class=${`dl-popup dl-${kind} ${wide ? "dl-wide" : ""}`} role=${kind === "tip" ? "tooltip" : "dialog"}
     aria-label=${label} id=${kind === "tip" ? "dl-tip" : undefined}>${children}</div>`;
 }

@@ -23,3 +23,13 @@ export function selected(cursor, step, round) {
 
 /** A cursor at a step, with nothing chosen. @param {Cursor} cursor @param {Step} step @returns {Cursor} */
 export const atStep = (cursor, step) => ({ ...cursor, ...step, at: 0, row: "" });
+
+/** Is a cell's story already told at this step? @param {Place} place @param {import("./steps.js").Known} now @param {number} gamma */
+export function told({ row, k }, now, gamma) {
+  if (k > gamma) return now.final || now.commit;
+  if (row === "base") return now.base;
+  if (row === "bias") return k <= now.bias;
+  if (row === "token" || row === "draft") return k <= now.draft;
+  if (row === "conf" || row === "survival") return now.schedule;
+  return k <= now.verdict;
+}

@@ -1,13 +1,17 @@
 // The demo page: prompt, examples and settings above the stepper, and the measured speeds.
+import { useRef, useState } from "preact/hooks";
 import { html } from "../draw/html.js";
 import { NumberInput } from "../draw/number.js";
 import { Icon } from "../draw/icons.js";
 import { fixed, rate } from "../logic/format.js";
 import { isBusy, sender, useTrait } from "../store.js";
-import { APP } from "../strings.js";
+import { APP, TOUR } from "../strings.js";
 import { PolicyChoice } from "./edits.js";
+import { Look } from "./look.js";
+import { OpenedLink, ShareButton } from "./share.js";
 import { Stepper } from "./stepper.js";
 import { Tabs } from "./tabs.js";
+import { Offer, Tour } from "./tour.js";
 
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("../contract").Controls} Controls */
@@ -75,7 +79,7 @@ function Panel({ model }) {
     }
     event.stopPropagation();
   };
-  const failed = status.error && !["fork", "meter", "lens", "race"].includes(status.where); // those are told in their views
+  const failed = status.error && !["fork", "meter", "lens", "race", "link"].includes(status.where); // those are told in their views
   return html`<div class="dl-panel" onKeyDown=${keys}>
     <${Examples} model=${model} busy=${busy} />
     <div class="dl-ask">
@@ -104,7 +108,19 @@ function Panel({ model }) {
   </div>`;
 }
 
+/** The page's name and what concerns all of it. @param {{ model: Model, onTour: () => void }} props */
+function Bar({ model, onTour }) {
+  const [preferences, setPreferences] = useTrait(model, "preferences");
+  return html`<header class="dl-bar"><h1 class="dl-title">${APP.appTitle} <span>${APP.tagline}</span></h1>
+    <div class="dl-look"><button type="button" class="dl-quiet" data-testid="tour-open" onClick=${onTour}>${TOUR.title}</button>
+      ${!model.still && html`<${ShareButton} model=${model} />`}<${Look} preferences=${preferences} setPreferences=${setPreferences} /></div></header>`;
+}
+
 /** @param {{ model: Model }} props */
 export function App({ model }) {
-  return html`<div class="dl-app"><h1 class="dl-title">${APP.appTitle} <span>${APP.tagline}</span></h1>${!model.still && html`<${Panel} model=${model} />`}<${Stepper} model=${model} detail=${false} /><${Tabs} model=${model} /></div>`;
+  const [touring, setTouring] = useState(false);
+  const root = useRef(/** @type {HTMLElement | null} */ (null));
+  return html`<div class="dl-app" ref=${root}><${Bar} model=${model} onTour=${() => setTouring(true)} /><${Offer} onStart=${() => setTouring(true)} />
+    ${!model.still && html`<${OpenedLink} model=${model} /><${Panel} model=${model} />`}<${Stepper} model=${model} detail=${false} theme=${false} /><${Tabs} model=${model} />
+    ${touring && root.current && html`<${Tour} model=${model} root=${root.current} onEnd=${() => setTouring(false)} />`}</div>`;
 }

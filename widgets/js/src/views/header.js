@@ -1,13 +1,13 @@
 // The text so far, the round list and the numbers of the whole trace.
 import { useEffect, useRef } from "preact/hooks";
 import { Flow, MARKS } from "../draw/token.js";
+import { tauEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { fixed } from "../logic/format.js";
 import { drafts } from "../logic/tree.js";
-import { EQ, S } from "../strings.js";
+import { S } from "../strings.js";
 import { reveal } from "../draw/reveal.js";
 import { Explained } from "./explained.js";
-import { math } from "../draw/math.js";
 
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../logic/steps.js").Known} Known */
@@ -79,14 +79,8 @@ export function RoundList({ rounds, current, hidden, onPick, children }) {
 export function Numbers({ rounds, current }) {
   const tokens = rounds.reduce((sum, r) => sum + r.emitted.length, 0);
   const tau = rounds.length ? tokens / rounds.length : 0;
-  const eq = {
-    title: S.tau,
-    ref: EQ.ref(1),
-    lines: [math`L = (T_{draft} + T_{verify}) / τ`, math`τ = ${EQ.tokens(tokens)} / ${EQ.rounds(rounds.length)} = ${fixed(tau, 2)}`],
-    note: EQ.tauNote,
-  };
   return html`<p class="dl-numbers">
     <span>${S.roundOf(current + 1, rounds.length)}</span>
-    <${Explained} eq=${eq}>${S.tauValue(fixed(tau, 2))}<//>
+    <${Explained} eq=${tauEquation(tokens, rounds.length)}>${S.tauValue(fixed(tau, 2))}<//>
   </p>`;
 }

@@ -1,7 +1,8 @@
-// Language and theme.
+// The glossary, language and theme.
 import { html } from "../draw/html.js";
 import { LANGUAGES } from "../language.js";
 import { S } from "../strings.js";
+import { GlossaryButton } from "./glossary.js";
 
 /** @typedef {import("../contract").Preferences} Preferences */
 
@@ -11,7 +12,7 @@ export function Look({ preferences, setPreferences }) {
   const themes = ["auto", "light", "dark"];
   const next = themes[(themes.indexOf(preferences.theme) + 1) % themes.length];
   const names = [["auto", S.languageAuto], ...Object.entries(LANGUAGES)];
-  return html`<select class="dl-quietselect" data-testid="language" aria-label=${S.language} value=${preferences.language}
+  return html`<${GlossaryButton} /><select class="dl-quietselect" data-testid="language" aria-label=${S.language} value=${preferences.language}
       onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, language: e.target.value })}>
       ${names.map(([value, name]) => html`<option value=${value} lang=${value === "auto" ? undefined : value} selected=${value === preferences.language}>${name}</option>`)}
     </select>

@@ -1,5 +1,6 @@
 // The exactness meter: this round again and again with fresh seeds, its first tokens counted and held against p_t.
 import { useState } from "preact/hooks";
+import { explain } from "../draw/glossary.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Pairs } from "../draw/pairs.js";
@@ -36,12 +37,12 @@ function Result({ m }) {
     .map((r) => ({ token: r.token, a: { value: r.p_t, exact: true }, b: { value: r.count / m.rounds, exact: true }, c: { value: r.count, exact: true }, note: String(r.count) }));
   const caught = m.impossible > 0 || m.p_value < CAUGHT;
   const words = m.impossible ? M.impossible(m.impossible) : caught ? M.caught : !m.degrees ? M.tooFew : m.bias > 0 ? M.notYet(prob(m.bias)) : M.fits;
-  const eq = { title: M.testTitle, ref: M.testRef, lines: [html`<span class="dl-math">χ² = Σ (n − N·p_t)² / (N·p_t) = <b>${fixed(m.statistic, 2)}</b></span>`, html`<span class="dl-math">${M.degrees(m.degrees)}, p = <b>${prob(m.p_value)}</b></span>`], note: M.testNote };
+  const eq = explain("chi", [html`<span class="dl-math">χ² = <b>${fixed(m.statistic, 2)}</b>, ${M.degrees(m.degrees)}, p = <b>${prob(m.p_value)}</b></span>`]);
   return html`<div data-testid="meter-result">
     <p class=${`dl-verdictline ${caught ? "dl-is-rejected" : m.bias ? "" : "dl-is-accepted"}`} data-testid="meter-verdict"><b aria-hidden="true">${caught ? "✗" : m.degrees && !m.bias ? "✓" : "…"}</b> <span><${Rich} text=${words} /></span></p>
     <p class="dl-facts"><span>${M.rounds(m.rounds, m.first_seed, m.first_seed + m.rounds - 1)}</span>
       <span><${Explained} eq=${eq}>χ² <b>${fixed(m.statistic, 1)}</b>, ${M.degrees(m.degrees)}, p <b>${prob(m.p_value)}</b><//></span>
-      <span title=${M.distanceHint}><${Rich} text=${M.distance} /> <b>${prob(m.distance)}</b></span>
+      <span><${Explained} eq=${explain("distance")}><${Rich} text=${M.distance} /> <b>${prob(m.distance)}</b><//></span>
       ${m.bias > 0 && html`<span title=${M.biasHint}>${M.bias} <b>${prob(m.bias)}</b></span>`}</p>
     <${Pairs} label=${M.chart} rows=${rows} a=${{ look: "target", head: "p_t" }} b=${{ look: "seen", head: M.seen }} c=${{ look: "none", head: M.count }}
       legend=${[["pt", M.legendExact], ["seen", M.legendSeen]]} />

@@ -1,5 +1,6 @@
 // The drafter race: one prompt, the same uniforms, several drafters; every round a block that opens in the stepper.
 import { useState } from "preact/hooks";
+import { tauEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Flow } from "../draw/token.js";
@@ -8,6 +9,7 @@ import { atStep } from "../logic/place.js";
 import { allSteps, endOf } from "../logic/steps.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { RACE as R, APP } from "../strings.js";
+import { Explained } from "./explained.js";
 import { Stepper } from "./stepper.js";
 
 /** @typedef {import("../contract").Lane} Lane */
@@ -34,7 +36,7 @@ function LaneView({ lane, fastest, opened, current, may, onOpen }) {
   return html`<li class=${`dl-lane ${opened ? "dl-lane-open" : ""}`} data-testid=${`lane-${lane.name}`}>
     <div class="dl-lanehead"><h3>${lane.title}</h3>
       <span class="dl-note" data-testid=${`lane-state-${lane.name}`}>${R.states[lane.state]}</span>
-      ${lane.rounds.length > 0 && html`<span>τ <b>${fixed(lane.tau, 2)}</b></span><span>${R.counts(lane.rounds.length, lane.tokens)}</span>`}
+      ${lane.rounds.length > 0 && html`<span><${Explained} eq=${tauEquation(lane.tokens, lane.rounds.length)}>τ <b>${fixed(lane.tau, 2)}</b><//></span><span>${R.counts(lane.rounds.length, lane.tokens)}</span>`}
       ${speed > 0 && html`<span class="dl-lanespeed"><b>${APP.rate(fixed(speed))}</b> <span class="dl-note">${R.seconds(fixed(lane.seconds ?? 0, 2))}</span></span>
         <span class="dl-speedbar dl-lanebar" aria-hidden="true"><span class="dl-speed-draft" style=${`width:${(100 * speed) / fastest}%`}></span></span>`}
     </div>

@@ -1,7 +1,7 @@
 // Why this token: p_t against p_d at the selected position, the draw that decided, the residual, and the exactness meter.
 import { AcceptAxis, DrawAxis } from "../draw/axis.js";
 import { TopList, compare } from "../draw/bars.js";
-import { equation, finalEquation } from "../draw/equations.js";
+import { equation, finalEquation, overlapEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { Pairs } from "../draw/pairs.js";
 import { Rich } from "../draw/rich.js";
@@ -38,7 +38,7 @@ function Facts({ round, p }) {
     [R.facts.pt, fine(p.p_t), eq("target")],
     [R.facts.ratio, q === Infinity ? "∞" : ratio(q), eq("u")],
     [R.facts.u, p.u_accept === null ? "–" : apart(p.u_accept, Math.min(1, q))[0], eq("u")],
-    [R.facts.overlap, prob(p.overlap), eq("target")],
+    [R.facts.overlap, prob(p.overlap), overlapEquation(p)],
   ];
   return html`<p class="dl-facts">${facts.map(([name, value, e]) => html`<span key=${name}><${Explained} eq=${e}><${Rich} text=${name} /> = <b>${value}</b><//></span>`)}</p>`;
 }

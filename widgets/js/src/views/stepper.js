@@ -1,16 +1,18 @@
 // The round stepper: one round at a time, one step at a time.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { scheduleEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { Rich } from "../draw/rich.js";
 import { changes, merged, overridesOf } from "../logic/diff.js";
 import { cellSentence, scheduleFacts, scheduleGrounds, stepSentence } from "../logic/facts.js";
-import { atStep, selected } from "../logic/place.js";
+import { atStep, selected, told } from "../logic/place.js";
 import { known } from "../logic/steps.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { S } from "../strings.js";
 import { BranchTabs, Diff } from "./branches.js";
 import { Detail, Footer } from "./detail.js";
 import { WhatIf } from "./edits.js";
+import { Explained } from "./explained.js";
 import { Numbers, RoundList, TextSoFar } from "./header.js";
 import { useBranches } from "./place.js";
 import { handleKey, usePlayer } from "./player.js";
@@ -68,7 +70,7 @@ function Loaded({ model, shown, detail, theme }) {
 
   const moveRound = (/** @type {number} */ by) => player.toRound(round.index + by, preferences.predict);
   const sentence = place.byHand ? cellSentence(place.row, place.k, round) : stepSentence(step, round);
-  const words = place.byHand && !knownAt(place, now, round.gamma) ? S.unknown : sentence;
+  const words = place.byHand && !told(place, now, round.gamma) ? S.unknown : sentence;
   /** @param {KeyboardEvent} event */
   const onKey = (event) => {
     if (event.key === "Escape" && place.byHand) setCursor(atStep(cursor, step));
@@ -94,7 +96,7 @@ function Loaded({ model, shown, detail, theme }) {
     </div>
     <${RoundTable} round=${round} now=${now} step=${step} place=${place} edits=${edits} other=${branch.id ? other : undefined} otherName=${parent?.name ?? ""}
       setPlace=${(/** @type {Place} */ next) => (player.pause(), setCursor({ ...cursor, ...step, at: next.k, row: next.row }))} />
-    ${round.schedule && now.schedule && html`<p class="dl-note dl-schedule" data-testid="schedule" title=${scheduleGrounds(round.schedule)}>✂ ${scheduleFacts(round.schedule)}. ${scheduleGrounds(round.schedule)}</p>`}
+    ${round.schedule && now.schedule && html`<p class="dl-note dl-schedule" data-testid="schedule" >✂ <${Explained} eq=${scheduleEquation(round.schedule)}>${scheduleFacts(round.schedule)}<//>. ${scheduleGrounds(round.schedule)}</p>`}
     ${round.tree && html`<${TreeView} tree=${round.tree} now=${now} />`}
     <${WhatIf} round=${round} edits=${edits} busy=${busy} forking=${status.state === "forking"} error=${status.where === "fork" ? status.error : ""} onFork=${fork} />
     ${parent && html`<${Diff} parent=${parent} fork=${branch} />`}
@@ -102,14 +104,4 @@ function Loaded({ model, shown, detail, theme }) {
     <${Footer} round=${round} now=${now} device=${trace?.device ?? ""} />
     <p class="dl-note dl-keys">${S.keys}</p>
   </div>`;
-}
-
-/** Is a cell's story already told at this step? @param {Place} place @param {import("../logic/steps.js").Known} now @param {number} gamma */
-function knownAt({ row, k }, now, gamma) {
-  if (k > gamma) return now.final || now.commit;
-  if (row === "base") return now.base;
-  if (row === "bias") return k <= now.bias;
-  if (row === "token" || row === "draft") return k <= now.draft;
-  if (row === "conf" || row === "survival") return now.schedule;
-  return k <= now.verdict;
 }

@@ -1,9 +1,9 @@
 // The table of a round: one column a position, one row a quantity; what is not known yet is hatched.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { EquationView, equation } from "../draw/equations.js";
+import { formula } from "../draw/glossary.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
-import { math } from "../draw/math.js";
 import { reveal } from "../draw/reveal.js";
 import { Popup } from "../draw/popup.js";
 import { Chip } from "../draw/token.js";
@@ -13,6 +13,7 @@ import { stages } from "../logic/steps.js";
 import { S } from "../strings.js";
 import { cell, finalCell } from "./cells.js";
 import { EditButton } from "./edits.js";
+import { Term } from "./explained.js";
 
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../logic/steps.js").Known} Known */
@@ -25,6 +26,9 @@ export function rowsOf(round) {
   const rows = ["token", has.base && "base", has.bias && "bias", has.draft && "draft", has.confidence && "conf", has.confidence && "survival"];
   return /** @type {string[]} */ ([...rows, "target", "u", "verdict"].filter(Boolean));
 }
+
+/** The glossary's entry of a row, where it is not the row's own name. @type {Record<string, string>} */
+const ENTRY = { u: "ratio", verdict: "ratio" };
 
 /** Which row a step works on. @type {Record<string, string[]>} */
 const AT = { prompt: ["token"], parallel: ["base"], confidence: ["conf", "survival"], schedule: ["survival"], verify: ["target"], commit: ["verdict"] };
@@ -106,7 +110,7 @@ export function RoundTable({ round, now, step, place, setPlace, other, otherName
       cut && "dl-cutoff", now.schedule && k === round.verify_length && k < round.gamma && "dl-cutline", p && p.verdict === "discarded" && k <= now.verdict && "dl-lost"];
     const spoken = `${S.rows[/** @type {keyof typeof S.rows} */ (row)][0]}, ${k === last ? S.finalAt(round.final.position) : S.position(k)}: ` +
       `${state === "known" ? label : state === "none" ? (label ?? S.noValue) : S.unknown}${changed ? `, ${S.changedFrom(otherName)}` : ""}`;
-    return html`<td role="gridcell" key=${name} class=${classes.filter(Boolean).join(" ")} data-testid=${`cell-${row}-${name}`} data-cell=${`${row}-${name}`}
+    return html`<td role="gridcell" key=${name} class=${classes.filter(Boolean).join(" ")} data-testid=${`cell-${row}-${name}`} data-cell=${`${row}-${name}`} data-entry=${ENTRY[row] ?? row}
       tabindex=${selected ? 0 : -1} aria-label=${spoken} aria-selected=${selected ? "true" : "false"} onClick=${() => setPlace({ row, k }, true)}
       onKeyDown=${(/** @type {KeyboardEvent} */ e) => keys(e, row, k)} onMouseEnter=${show(row, k, state, 180)} onMouseLeave=${hide}
       onFocus=${show(row, k, state, 0)} onBlur=${hide}>
@@ -122,7 +126,7 @@ export function RoundTable({ round, now, step, place, setPlace, other, otherName
     <tbody>${rows.map((row) => {
       const plain = S.rows[/** @type {keyof typeof S.rows} */ (row)];
       return html`<tr key=${row} class=${`dl-row-${row} ${AT[step.phase]?.includes(row) ? "dl-rownow" : ""}`}>
-        <th scope="row"><span>${plain[0]}</span> ${plain[1] && math(/** @type {any} */ ({ raw: [plain[1]] }))}</th>
+        <th scope="row"><span>${plain[0]}</span> ${plain[1] && html`<${Term} id=${/** @type {any} */ (row)} hover>${formula(plain[1])}<//>`}</th>
         <td class="dl-cell dl-anchorcell" role="gridcell">${row === "token" && html`<${Chip} token=${round.anchor} kind="anchor" />`}</td>
         ${round.positions.map((p) => draw(row, p.k))}${draw(row, last)}
       </tr>`;
