@@ -165,8 +165,10 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
     def _lab_for(self, lab: Lab, link: permalink.Permalink) -> Lab:
         """The pair with the link's kind of drafter, where that is another one that can be had."""
         own = getattr(getattr(lab, "drafter", None), "info", None)
-        kind = link.drafter.kind if link.drafter and own else ""
-        if not kind or kind == own.kind or kind not in {runner.name for runner in runners()}:
+        if own is None or link.drafter is None:
+            return lab
+        kind = link.drafter.kind
+        if kind == own.kind or kind not in {runner.name for runner in runners()}:
             return lab
         if kind not in self._labs:
             self._labs[kind] = lab.with_drafter(kind)

@@ -53,7 +53,7 @@ class Permalink:
 
 def link_to(trace: Trace, forks: tuple[Fork, ...] = (), cursor: Cursor | None = None) -> Permalink:
     """The link to a trace, its forks and a place in them."""
-    target, drafter = model_name(trace.target), trace.drafter and model_name(trace.drafter)
+    target, drafter = model_name(trace.target), model_name(trace.drafter) if trace.drafter else None
     place = replace(cursor or Cursor(), serial=0)
     return Permalink(trace.prompt, Settings(**trace.settings), target, drafter, forks, place, VERSION)
 
