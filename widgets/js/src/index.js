@@ -7,7 +7,7 @@ import { stillModel, useTrait } from "./store.js";
 import { useTheme } from "./theme.js";
 import { App } from "./views/app.js";
 import { Frame } from "./views/frame.js";
-import { Glossary, OpenGlossary } from "./views/glossary.js";
+import { Glossary, OpenGlossary, SymbolTips } from "./views/glossary.js";
 import { Stepper } from "./views/stepper.js";
 import { VIEWS, titleOf } from "./views/views.js";
 import "./css/base.css";
@@ -28,8 +28,8 @@ function Root({ model }) {
   const theme = useTheme(preferences?.theme ?? "auto");
   const lang = useLanguage(preferences?.language ?? "auto");
   const view = VIEWS[kind];
-  const root = useRef(/** @type {HTMLElement | null} */ (null));
   const [glossary, setGlossary] = useState(/** @type {string | null} */ (null));
+  const root = useRef(/** @type {HTMLElement | null} */ (null));
   /** g and ? open the glossary, at the term that has the focus. @param {KeyboardEvent} event */
   const keys = (event) => {
     const at = /** @type {HTMLElement} */ (event.composedPath()[0]);
@@ -40,6 +40,7 @@ function Root({ model }) {
   return html`<div class="dl" ref=${root} lang=${lang} data-theme=${theme} data-kind=${kind} data-page=${model.still ? "true" : undefined} data-lm-suppress-shortcuts="true" onKeyDownCapture=${keys}>
     <${OpenGlossary.Provider} value=${setGlossary}>
       ${view ? html`<${Frame} model=${model} title=${titleOf(kind)} rounds=${view.rounds}><${view.View} model=${model} /><//>` : html`<${kind === "app" ? App : Stepper} model=${model} />`}
+      <${SymbolTips} model=${model} root=${root} />
       ${glossary !== null && root.current && html`<${Glossary} model=${model} root=${root.current} at=${glossary} onClose=${() => setGlossary(null)} />`}
     <//>
   </div>`;

@@ -2,15 +2,19 @@
 import { TOKEN_END, TOKEN_START } from "../logic/format.js";
 import { html } from "./html.js";
 
-const SYMBOL = /\b([acpuxU])_(\d+|[a-z])\b|\bu\b/g;
+const SYMBOL = /\b([acpuxU])_(\d+|[a-z])\b|\bu\b|[τγΘ]/g;
+
+/** The glossary's entries of the symbols. @type {Record<string, string>} */
+const ENTRY = { p_t: "target", p_d: "draft", a: "survival", c: "conf", u: "u", x: "token", U: "base", τ: "tau", γ: "gamma", Θ: "theta" };
 
 /** @param {string} text */
 function symbols(text) {
   const parts = [];
   let last = 0;
   for (const match of text.matchAll(SYMBOL)) {
-    parts.push(text.slice(last, match.index), html`<span class="dl-math"><i>${match[1] ?? match[0]}</i>${match[2] && html`<sub>${match[2]}</sub>`}</span>`);
-    last = match.index + match[0].length;
+    const [all, letter, index] = match;
+    parts.push(text.slice(last, match.index), html`<span class="dl-math" data-entry=${ENTRY[all] ?? ENTRY[letter]}><i>${letter ?? all}</i>${index && html`<sub>${index}</sub>`}</span>`);
+    last = match.index + all.length;
   }
   return [...parts, text.slice(last)];
 }

@@ -16,10 +16,10 @@ import { Offer, Tour } from "./tour.js";
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("../contract").Controls} Controls */
 
-/** @param {{ label: string, hint?: string, id: string, value: number, min: number, max: number, step: number, slider?: boolean, disabled?: boolean, onChange: (value: number) => void }} props */
-function NumberField({ label, hint, id, value, min, max, step, slider, disabled, onChange }) {
+/** @param {{ label: string, hint?: string, term?: string, id: string, value: number, min: number, max: number, step: number, slider?: boolean, disabled?: boolean, onChange: (value: number) => void }} props */
+function NumberField({ label, hint, term, id, value, min, max, step, slider, disabled, onChange }) {
   const change = (/** @type {number} */ next) => onChange(step % 1 ? next : Math.round(next));
-  return html`<label class="dl-field" title=${hint}><span>${label}</span>
+  return html`<label class="dl-field" title=${hint}><span data-entry=${term}>${label}</span>
     ${slider && html`<input type="range" min=${min} max=${max} step=${step} value=${value} disabled=${disabled} aria-label=${label} data-testid=${`${id}-slider`} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />`}
     <${NumberInput} min=${min} max=${max} step=${step} value=${value} disabled=${disabled} data-testid=${id} onChange=${change} />
   </label>`;
@@ -87,12 +87,12 @@ function Panel({ model }) {
         <textarea rows="3" data-testid="prompt" maxlength=${info.prompt_limit} value=${controls.prompt} onInput=${(/** @type {any} */ e) => set({ prompt: e.target.value })}></textarea>
       </label>
       <div class="dl-fields">
-        <${NumberField} id="temperature" label=${APP.temperature} hint=${APP.temperatureHint} value=${controls.temperature} min=${0} max=${2} step=${0.1} slider onChange=${(/** @type {number} */ temperature) => set({ temperature })} />
-        <${NumberField} id="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
+        <${NumberField} id="temperature" term="temperature" label=${APP.temperature} hint=${APP.temperatureHint} value=${controls.temperature} min=${0} max=${2} step=${0.1} slider onChange=${(/** @type {number} */ temperature) => set({ temperature })} />
+        <${NumberField} id="gamma" term="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
         <${NumberField} id="seed" label=${APP.seed} value=${controls.seed} min=${0} max=${2 ** 31} step=${1} onChange=${(/** @type {number} */ seed) => set({ seed })} />
         <${NumberField} id="max-tokens" label=${APP.maxTokens} value=${controls.max_new_tokens} min=${1} max=${512} step=${1} onChange=${(/** @type {number} */ n) => set({ max_new_tokens: n })} />
-        <label class="dl-field"><span>${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${!controls.drafter} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
-        <${NumberField} id="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ load) => set({ load })} />
+        <label class="dl-field"><span data-entry="policy">${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${!controls.drafter} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
+        <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ load) => set({ load })} />
         <label class="dl-field dl-switch"><input type="checkbox" role="switch" data-testid="drafter" checked=${controls.drafter} onChange=${(/** @type {any} */ e) => set({ drafter: e.target.checked })} />
           <span>${APP.drafter} <span class="dl-note">${controls.drafter ? APP.drafterOn : APP.drafterOff}</span></span></label>
       </div>

@@ -13,7 +13,7 @@ export function Explained({ eq, hover = false, children }) {
   const [open, setOpen] = useState(false);
   /** @param {boolean} next */
   const set = (next) => () => setOpen(next);
-  return html`<span class="dl-explained" tabindex=${hover ? undefined : 0} role=${hover ? undefined : "note"} data-entry=${eq.id} ref=${anchor} onMouseEnter=${set(true)} onMouseLeave=${set(false)}
+  return html`<span class="dl-explained" tabindex=${hover ? undefined : 0} role=${hover ? undefined : "note"} data-entry=${eq.id} aria-describedby=${open ? "dl-tip" : undefined} ref=${anchor} onMouseEnter=${set(true)} onMouseLeave=${set(false)}
       onFocus=${set(true)} onBlur=${set(false)}>${children}</span>
     ${open && anchor.current && html`<${Popup} anchor=${anchor.current} kind="tip"><${EquationView} eq=${eq} /><//>`}`;
 }

@@ -7,6 +7,7 @@ import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { math } from "../draw/math.js";
 import { pointAt } from "../draw/point.js";
+import { Popup } from "../draw/popup.js";
 import { showToken } from "../logic/format.js";
 import { told } from "../logic/place.js";
 import { useTrait } from "../store.js";
@@ -80,6 +81,37 @@ function placeOf(id, root, kind, spot) {
   return at && root.querySelector(at) ? at : "";
 }
 
+/** An entry's lines: with the numbers of the place where there are any. @param {Id} id @param {Spot | null} spot @returns {Equation} */
+function entryAt(id, spot) {
+  const general = explain(id);
+  return { ...general, lines: (spot && live(id, spot)?.lines) || general.lines };
+}
+
+/** The symbol at a place that has no explanation of its own there. @param {any} place @returns {HTMLElement | null} */
+function symbolAt(place) {
+  const node = place.closest?.("[data-entry]");
+  return node && node.dataset.entry in ENTRIES && !node.closest(".dl-explained, [role=gridcell], .dl-popup, .dl-drawer") ? node : null;
+}
+
+/** What a symbol in a sentence, a legend or a label stands for, while the pointer is on it. @param {{ model: Model, root: { current: Element | null } }} props */
+export function SymbolTips({ model, root }) {
+  const [node, setNode] = useState(/** @type {HTMLElement | null} */ (null));
+  const spot = usePlace(model);
+  useEffect(() => {
+    const over = (/** @type {Event} */ event) => setNode(symbolAt(event.target));
+    const leave = () => setNode(null);
+    const box = root.current;
+    box?.addEventListener("mouseover", over);
+    box?.addEventListener("mouseleave", leave);
+    return () => {
+      box?.removeEventListener("mouseover", over);
+      box?.removeEventListener("mouseleave", leave);
+    };
+  }, []);
+  if (!node?.isConnected) return null;
+  return html`<${Popup} anchor=${node} kind="tip"><${EquationView} eq=${entryAt(/** @type {Id} */ (node.dataset.entry), spot)} /><//>`;
+}
+
 /** @param {{ model: Model, root: Element, at: string, onClose: () => void }} props */
 export function Glossary({ model, root, at, onClose }) {
   const [kind] = useTrait(model, "kind");
@@ -115,10 +147,8 @@ export function Glossary({ model, root, at, onClose }) {
       <input type="search" data-testid="glossary-search" aria-label=${P.search} placeholder=${P.search} value=${wanted} onInput=${(/** @type {any} */ e) => setWanted(e.target.value)} />
       <p class="dl-note" role="status">${P.found(found.length)}${spot ? ` · ${P.live(spot.round.index + 1, Math.min(spot.place.k, spot.round.gamma + 1))}` : ""}</p></div>
     <ul class="dl-terms">${found.map((id) => {
-      const general = explain(id);
-      const lines = (spot && live(id, spot)?.lines) || general.lines;
       const selector = placeOf(id, root, kind, spot);
-      return html`<li key=${id} data-term=${id} data-testid=${`term-${id}`} tabindex="-1"><${EquationView} eq=${{ ...general, lines }} />
+      return html`<li key=${id} data-term=${id} data-testid=${`term-${id}`} tabindex="-1"><${EquationView} eq=${entryAt(id, spot)} />
         ${selector && html`<button type="button" class="dl-quiet" data-testid=${`show-${id}`} onClick=${show(id, selector)}>${P.show}<span class="dl-hidden">: ${GLOSSARY[id][0]}</span></button>`}</li>`;
     })}</ul>
   </dialog>`;

@@ -111,7 +111,7 @@ export function RoundTable({ round, now, step, place, setPlace, other, otherName
     const spoken = `${S.rows[/** @type {keyof typeof S.rows} */ (row)][0]}, ${k === last ? S.finalAt(round.final.position) : S.position(k)}: ` +
       `${state === "known" ? label : state === "none" ? (label ?? S.noValue) : S.unknown}${changed ? `, ${S.changedFrom(otherName)}` : ""}`;
     return html`<td role="gridcell" key=${name} class=${classes.filter(Boolean).join(" ")} data-testid=${`cell-${row}-${name}`} data-cell=${`${row}-${name}`} data-entry=${ENTRY[row] ?? row}
-      tabindex=${selected ? 0 : -1} aria-label=${spoken} aria-selected=${selected ? "true" : "false"} onClick=${() => setPlace({ row, k }, true)}
+      tabindex=${selected ? 0 : -1} aria-label=${spoken} aria-describedby=${tip?.row === row && tip.k === k ? "dl-tip" : undefined} aria-selected=${selected ? "true" : "false"} onClick=${() => setPlace({ row, k }, true)}
       onKeyDown=${(/** @type {KeyboardEvent} */ e) => keys(e, row, k)} onMouseEnter=${show(row, k, state, 180)} onMouseLeave=${hide}
       onFocus=${show(row, k, state, 0)} onBlur=${hide}>
       ${changed && html`<span class="dl-delta" aria-hidden="true">◆</span>`}${content}<${EditButton} row=${row} k=${k} round=${round} now=${now} edits=${edits} onOpen=${hide} />

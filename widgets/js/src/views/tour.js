@@ -68,11 +68,11 @@ export function Tour({ model, root, onEnd }) {
     event.stopPropagation();
   };
   const [heading, text] = T.stops[stop.id];
-  return html`<aside class="dl-tour" popover="manual" role="dialog" aria-labelledby="dl-tour-title" aria-describedby="dl-tour-text" data-testid="tour" data-stop=${stop.id} ref=${box} onKeyDown=${keys}>
+  return html`<div class="dl-tour" popover="manual" role="dialog" aria-labelledby="dl-tour-title" aria-describedby="dl-tour-text" data-testid="tour" data-stop=${stop.id} ref=${box} onKeyDown=${keys}>
     <div aria-live="polite"><h2 id="dl-tour-title">${heading}</h2><p id="dl-tour-text"><${Rich} text=${text} /></p></div>
     <div class="dl-run"><span class="dl-note dl-num">${T.of(number + 1, stops.length)}</span><span class="dl-grow"></span>
       <button type="button" class="dl-quiet" data-testid="tour-leave" onClick=${onEnd}>${T.leave}</button>
       <button type="button" data-testid="tour-back" disabled=${number === 0} onClick=${() => setNumber(number - 1)}>${T.back}</button>
       <button type="button" class="dl-primary" data-testid="tour-next" ref=${next} onClick=${() => (last ? onEnd() : setNumber(number + 1))}>${last ? T.done : T.next}</button></div>
-  </aside>`;
+  </div>`;
 }

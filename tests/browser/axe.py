@@ -1,0 +1,32 @@
+"""axe-core on a page: what it finds wrong for people with a screen reader, weak eyes or no mouse."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.helpers import ROOT
+
+AXE = ROOT / "widgets" / "js" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = ("serious", "critical")
+
+_RUN = """async () => {
+    const { violations } = await axe.run(document.querySelector('.dl'), { resultTypes: ['violations'] });
+    return violations.map(({ id, impact, help, nodes }) => ({
+        id, impact, help, where: nodes.slice(0, 6).map((n) => `${n.target.join(' ')}: ${n.any[0]?.message ?? n.html}`),
+    }));
+}"""
+
+
+def check_accessible(page: Page, where: str) -> None:
+    """No serious or critical violation in the view, in WCAG's A and AA rules and axe's best practices.
+
+    Skips where npm has not fetched axe-core: the checks of the JavaScript need npm too.
+    """
+    if not AXE.is_file():
+        pytest.skip(f"axe-core is missing ({AXE}): run npm ci in widgets/js")
+    if not page.evaluate("() => 'axe' in window"):
+        page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+    found = [v for v in page.evaluate(_RUN) if v["impact"] in GRAVE]
+    told = [f"{v['impact']} {v['id']}: {v['help']}\n    " + "\n    ".join(v["where"]) for v in found]
+    assert not told, f"axe on {where}:\n" + "\n".join(told)
