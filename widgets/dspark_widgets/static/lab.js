@@ -34,7 +34,7 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
   </span>`}function Ar(e,t){let o=[];for(let[a,r]of Object.entries(t.tokens)){let n=$o(e,Number(a)).find(d=>d.token.id===r)?.token,{[a]:s,...i}=t.tokens;o.push({what:`x_${a}`,value:n?B(n.text):String(r),without:{...t,tokens:i}})}for(let[a,r]of Object.entries(t.uniforms)){let[n,s]=a.split(":"),{[a]:i,...d}=t.uniforms,p=u.uniformShort[n]+(s==="0"?"":`_${s}`);o.push({what:p,value:_(r),without:{...t,uniforms:d}})}t.verify_length!==null&&o.push({what:u.verifyLength,value:String(t.verify_length),without:{...t,verify_length:null}});for(let[a,r]of Object.entries(t.settings)){let{[a]:n,...s}=t.settings;o.push({what:ho(a),value:String(r),without:{...t,settings:s}})}return o}function go({id:e,value:t,disabled:o,onChange:a}){let r=u.offered.includes(t)?u.offered:[...u.offered,t];return l`<select data-testid=${e} disabled=${o} value=${t} onChange=${n=>a(n.target.value)}>
     ${r.map(n=>l`<option value=${n} selected=${n===t}>${u.policies[n]??n}</option>`)}
   </select>`}function Ua({round:e,edits:t,busy:o,forking:a,error:r,onFork:n}){let{value:s,set:i,live:d}=t,p=s.verify_length??e.verify_length,c=g=>()=>i({...s,verify_length:g===e.verify_length?null:g}),m=(g,x)=>{let{[g]:w,...k}=s.settings;i({...s,settings:x===Qe(e,g)?k:{...k,[g]:x}})},h=String(s.settings.policy??Qe(e,"policy")),f=Number(s.settings.load??Qe(e,"load")),$=Ar(e,s);return l`<section class="dl-whatif" aria-label=${u.whatIf}>
-    <h3 class="dl-label">${u.whatIf}</h3>
+    <h2 class="dl-label">${u.whatIf}</h2>
     <div class="dl-whatif-row">
       ${e.gamma>0&&l`<span class="dl-stepperbox" role="group" aria-label=${u.verifyLength}><${I} name="cut" /> ${u.verifyLength}
         <button type="button" class="dl-icon" data-testid="verify-less" aria-label=${`${u.verifyLength} ${p-1}`} disabled=${!d||p<=0} onClick=${c(p-1)}>−</button>
@@ -85,7 +85,7 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
       ${n.id>0&&l`<button type="button" class="dl-quiet" data-testid=${`delete-branch-${n.id}`} aria-label=${u.deleteBranch(n.name)} disabled=${!r} onClick=${()=>a(n.id)}><${I} name="remove" /></button>`}
     </span>`)}
   </nav>`}function mn({parent:e,fork:t}){let o=Ta(fo(e.rounds),fo(t.rounds)),a=o.every(n=>n.kind==="same"),r=n=>o.filter(s=>s.kind==="same"||s.kind===n).map(s=>l`<${Le} token=${s.token} kind=${s.kind==="same"?"":`only-${n}`} />`);return l`<section class="dl-diff" data-testid="diff" aria-label=${u.diff(e.name,t.name)}>
-    <h3 class="dl-label">${u.diff(e.name,t.name)}</h3>
+    <h2 class="dl-label">${u.diff(e.name,t.name)}</h2>
     <p class="dl-diffcause" data-testid="diff-cause"><${C} text=${Ba(e,t)} /></p>
     ${a?l`<p class="dl-note">${u.diffSame}</p>`:l`<dl class="dl-difftexts">
       <dt>− ${e.name}</dt><dd>${r("a")}</dd><dt>+ ${t.name}</dt><dd>${r("b")}</dd>
@@ -108,7 +108,7 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
     <figcaption class="dl-legend">${d.map(([$,g])=>l`<span><i class=${`dl-key dl-key-${$}`}></i><${C} text=${g} /></span>`)}</figcaption>
   </figure>`}function $n({p:e,asked:t}){let o=$e(t?e.target:[],e.draft,{token:e.token,t:t?e.p_t:null,d:e.p_d}),a=t?["pt","pd","min","rest"]:["pd"];return l`<${He} label=${u.chart} rows=${o.map(({token:r,t:n,d:s})=>({token:r,a:t?n:null,b:s}))} a=${{look:"target",head:"p_t"}} b=${{look:"draft",head:"p_d"}}
     marked=${e.token.id} shared=${t} over=${t} legend=${a.map(r=>[r,u.legend[r]])} />`}function Yr(e,t,o){let a=[];t.p_base!==null&&o.base&&t.k<=o.draft&&a.push("base"),t.bias!==null&&t.k<=o.draft&&a.push("bias"),t.k<=o.draft&&a.push("draft"),t.confidence!==null&&o.confidence&&a.push("conf","survival"),t.verified&&o.target&&a.push("target"),t.verified&&t.k<=o.verdict&&a.push("u");let r=a.filter(s=>s==="target"||s==="u"),n=s=>s.map(i=>ye(i,t.k,e)).map(i=>i&&l`<${we} eq=${i} />`);return{draft:n(a.filter(s=>!r.includes(s))),verification:n(r)}}function gn({round:e,k:t,now:o}){let a=e.positions[t-1],r=a?Yr(e,a,o):{draft:[],verification:[]},n=o.final||o.commit&&!e.final.token,s=!a&&n&&e.final.kind==="residual"?e.positions[e.final.position-1]:null,i=se(e)?e.final.kind:"target",d=a&&o.schedule&&!a.verified?u.neverVerified:u.notYetVerified;return l`<section class="dl-detail" aria-label=${a?u.detail(t):u.detailFinal} data-testid="detail">
-    <h3 class="dl-label">${a?u.detail(t):u.detailFinal}</h3>
+    <h2 class="dl-label">${a?u.detail(t):u.detailFinal}</h2>
     <div class="dl-detail-body">
       ${s&&l`<div class="dl-equations"><${$n} p=${s} asked=${!0} /></div>`}
       ${!a&&n&&!s&&e.final.token&&l`<div class="dl-finalhead"><${ke} head=${e.final.head} kind=${i} n=${8}
@@ -127,7 +127,7 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
   </footer>`}function ie({eq:e,hover:t=!1,children:o}){let a=R(null),[r,n]=T(!1),s=i=>()=>n(i);return l`<span class="dl-explained" tabindex=${t?void 0:0} role=${t?void 0:"note"} data-entry=${e.id} aria-describedby=${r?"dl-tip":void 0} ref=${a} onMouseEnter=${s(!0)} onMouseLeave=${s(!1)}
       onFocus=${s(!0)} onBlur=${s(!1)}>${o}</span>
     ${r&&a.current&&l`<${ve} anchor=${a.current} kind="tip"><${we} eq=${e} /><//>`}`}var xn=({id:e,hover:t,children:o})=>l`<${ie} eq=${z(e)} hover=${t}>${o}<//>`;function De(e,t,o=0){if(!e||!t||e.scrollWidth<=e.clientWidth)return;let[a,r]=[e.getBoundingClientRect(),t.getBoundingClientRect()],n=24;r.left<a.left+o+n?e.scrollLeft-=a.left+o+n-r.left:r.right>a.right-n&&(e.scrollLeft+=r.right-a.right+n)}function Jr(e,t){let o=e.tree&&(t.final||t.commit)?e.emitted.slice(0,e.accepted):[],r=[...e.positions.filter(i=>i.k<=t.draft&&!(t.commit&&i.verdict!=="accepted")).map(i=>({token:i.token,kind:i.k<=t.verdict||i.verdict==="cut"&&t.schedule?i.verdict:"draft"})),...o.map(i=>({token:i,kind:"accepted"}))],{token:n,kind:s}=e.final;if(n&&t.final){let i=e.accepted;r.splice(i,0,{token:n,kind:se(e)?s:"plain"})}return r}function kn({prompt:e,rounds:t,round:o,known:a,children:r}){let n=R(null),s=t.slice(0,o.index).flatMap(d=>d.emitted),i=s.length>0;return O(()=>{n.current&&(n.current.scrollTop=n.current.scrollHeight)},[o.index,a.commit]),l`<section class="dl-text" aria-label=${u.text}>
-    <div class="dl-line"><h3 class="dl-label">${u.text}</h3>${r}</div>
+    <div class="dl-line"><h2 class="dl-label">${u.text}</h2>${r}</div>
     <div class="dl-textbox" ref=${n} data-testid="text-so-far" tabindex="0">
       <span class="dl-prompt">${e}</span>${" "}
       ${s.slice(0,-1).map(d=>l`<${Le} token=${d} />`)}
@@ -135,7 +135,7 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
       ${Jr(o,a).map(({token:d,kind:p})=>l`<${Le} token=${d} kind=${p} />`)}
     </div>
   </section>`}function Bt({rounds:e,current:t,hidden:o,onPick:a,children:r}){let n=R(null);return O(()=>{De(n.current,n.current?.querySelector("[aria-current]"))},[t]),l`<nav class="dl-rounds" aria-label=${u.rounds}>
-    <h3 class="dl-label">${u.rounds}</h3>
+    <h2 class="dl-label">${u.rounds}</h2>
     <div class="dl-roundlist" ref=${n}>
       ${e.map(s=>{let i=se(s)?s.final.kind:"plain",d=i==="bonus"?"★":i==="residual"?"✗":i==="plain"?"●":"■",p=o(s.index),c=p?u.chipHidden(s.index+1):u.chip(s.index+1,s.accepted,s.tree?.nodes.length??s.gamma,u.chipEnd[i]);return l`<button type="button" class=${`dl-roundchip dl-end-${p?"hidden":i}`} key=${s.index} data-testid=${`round-chip-${s.index}`}
           aria-label=${c} title=${c} aria-current=${s.index===t?"true":void 0} onClick=${()=>a(s.index)}>
@@ -196,7 +196,7 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
       </tr>`})}</tbody>
   </table></div>
   ${p&&p.k<=g&&l`<${ve} anchor=${p.node} kind="tip"><${os} ...${p} round=${e} now=${t} /><//>`}`}function On({tree:e,now:t}){let o=t.final||t.commit;return l`<section class="dl-tree" aria-label=${u.tree(e.nodes.length)} data-testid="tree">
-    <h3 class="dl-label">${u.tree(e.nodes.length)}</h3>
+    <h2 class="dl-label">${u.tree(e.nodes.length)}</h2>
     <ol>${Pa(e).map(a=>{let r=a.verdict,n=o||r==="cut";return l`<li style=${`--depth:${a.k-1}`}>
         <b class=${n?`dl-is-${r}`:""} title=${n?u.verdicts[r]:u.unknown} aria-label=${n?u.verdicts[r]:u.unknown} role="img">${n?fe[r]:"?"}</b>
         <${Se} token=${a.token} kind=${n?r:"draft"} />
@@ -232,10 +232,10 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
   </div>`}var Ke=e=>({value:Math.max(0,1-e.reduce((t,o)=>t+(o?.exact?o.value:0),0)),exact:!0});function Nn(e,t,o,a){let r=e.residual.find(s=>s.token.id===t);if(r)return{value:r.value,exact:!0};let n=1-(e.overlap??1);return n<1e-9?null:o.exact&&a.exact?{value:Math.max(0,o.value-a.value)/n,exact:!0}:o.exact||e.residual.length<8?{value:0,exact:!0}:null}function ns(e){let o=$e(e.draft,e.base,{token:e.token,t:e.p_d,d:e.p_base??0},99).map(({token:r,t:n,d:s})=>({token:r,t:n,d:s,gain:(n.exact?n.value:0)-s.value})),a=o.reduce((r,n)=>n.gain>r.gain?n:r);return{shift:o.reduce((r,{gain:n})=>r+Math.max(0,n),0),most:a}}function It(e,t){return e.flatMap(a=>a.positions.filter(r=>r.bias!==null).map(r=>({round:a,p:r,...ns(r)}))).filter(a=>a.shift>.05).sort((a,r)=>r.shift-a.shift).slice(0,t)}function Ft({spot:e,row:t}){let{round:o,now:a,place:r}=e,n=R(null);O(()=>De(n.current,n.current?.querySelector("[aria-current]")),[r.k]);let s=(a.final||a.commit)&&o.final.token,i=se(o)?o.final.kind:"plain",d=(p,c,m,h)=>l`<button type="button" key=${c} class="dl-pos" data-testid=${`pos-${c}`} aria-current=${r.k===p?"true":void 0}
     aria-label=${h} title=${h} onClick=${()=>e.select(p,t)}>${m}</button>`;return l`<div class="dl-positions" role="group" aria-label=${u.positions} ref=${n}>
     ${o.positions.map(p=>{let c=Co(p,a),m=p.k<=a.draft,h=`${u.position(p.k)}${m?`: ${E(p.token.text)}`:""}${c==="draft"?"":`, ${u.verdicts[c]}`}`;return d(p.k,String(p.k),l`<span class="dl-note">${p.k}</span> ${m?l`<${Se} token=${p.token} kind=${c} />`:l`<span class="dl-mask"></span>`} ${c!=="draft"&&l`<b class=${`dl-is-${c}`} aria-hidden="true">${fe[c]}</b>`}`,h)})}
-    ${s&&d(o.gamma+1,"final",l`<span class="dl-note">${u.finalPlain}</span> <${Se} token=${o.final.token} kind=${i} /> <b class=${`dl-is-${i}`} aria-hidden="true">${fe[i]}</b>`,`${u.final[i]}: ${E(o.final.token?.text??"")}`)}
+    ${s&&d(o.gamma+1,"final",l`<span class="dl-note">${u.finalPlain}</span> <${Se} token=${o.final.token} kind=${i} /> <b class=${`dl-is-${i}`} aria-hidden="true">${fe[i]}</b>`,`${u.finalPlain} ${E(o.final.token?.text??"")}, ${u.final[i]}`)}
   </div>`}function rs({up:e,down:t}){let o=[...e,...t.slice().reverse()],a=Math.max(...o.map(r=>Math.abs(r.value)),1e-9);return l`<ul class="dl-biaslist" aria-label=${D.biases}>${o.map(r=>{let n=50*Math.abs(r.value)/a;return l`<li key=${r.token.id} aria-label=${`${E(r.token.text)} ${ue(r.value)}`}><span class="dl-tok">${E(r.token.text)}</span>
       <span class="dl-biastrack" aria-hidden="true"><span class=${r.value<0?"dl-bias-down":"dl-bias-up"} style=${r.value<0?`right:50%;width:${n}%`:`left:50%;width:${n}%`}></span></span>
-      <span class="dl-num">${r.value<0?"↓":"↑"} ${ue(r.value)}</span></li>`})}</ul>`}function qn({heading:e,base:t,draft:o,own:a,up:r,down:n,eq:s,testid:i}){let d=$e(o,t,a,7).map(({token:c,t:m,d:h})=>({token:c,a:m,b:h})),p=[...d,{token:null,a:Ke(d.map(c=>c.a)),b:Ke(d.map(c=>c.b))}];return l`<div class="dl-after" data-testid=${i}><h4 class="dl-lenshead"><${C} text=${e} /></h4>
+      <span class="dl-num">${r.value<0?"↓":"↑"} ${ue(r.value)}</span></li>`})}</ul>`}function qn({heading:e,base:t,draft:o,own:a,up:r,down:n,eq:s,testid:i}){let d=$e(o,t,a,7).map(({token:c,t:m,d:h})=>({token:c,a:m,b:h})),p=[...d,{token:null,a:Ke(d.map(c=>c.a)),b:Ke(d.map(c=>c.b))}];return l`<div class="dl-after" data-testid=${i}><h3 class="dl-lenshead"><${C} text=${e} /></h3>
     <div><${He} label=${D.chart} rows=${p} a=${{look:"head",head:D.with}} b=${{look:"base",head:D.without}} marked=${a?.token.id} legend=${[["head",D.legendWith],["base",D.legendWithout]]} /></div>
     <div><h4 class="dl-label">${s?l`<${ie} eq=${s}>${D.biases}<//>`:D.biases}</h4>
     <${rs} up=${r} down=${n} /></div>
@@ -331,10 +331,10 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
     ${f&&l`<p class="dl-note">${f}</p>`}
     ${m&&l`<${hs} m=${m} />`}
   </section>`}function ms({p:e}){let o=$e(e.target,e.draft,{token:e.token,t:e.p_t,d:e.p_d},8).map(({token:n,t:s,d:i})=>({token:n,a:s,b:i,c:Nn(e,n.id,s,i)})),a=1-(e.overlap??1)<1e-9,r=[...o,{token:null,a:Ke(o.map(n=>n.a)),b:Ke(o.map(n=>n.b)),c:a?null:Ke(o.map(n=>n.c))}];return l`<${He} label=${u.chart} rows=${r} a=${{look:"target",head:"p_t"}} b=${{look:"draft",head:"p_d"}} c=${{look:"residual",head:J.residualHead}}
-    marked=${e.token.id} shared over legend=${[["pt",u.legend.pt],["pd",u.legend.pd],["min",u.legend.min],["rest",J.legendRest]]} />`}function $s({round:e,p:t}){let o=n=>ye(n,t.k,e),a=ge(t),r=[[J.facts.pd,ne(t.p_d),o("draft")],[J.facts.pt,ne(t.p_t),o("target")],[J.facts.ratio,a===1/0?"∞":lt(a),o("u")],[J.facts.u,t.u_accept===null?"–":ee(t.u_accept,Math.min(1,a))[0],o("u")],[J.facts.overlap,_(t.overlap),Mt(t)]];return l`<p class="dl-facts">${r.map(([n,s,i])=>l`<span key=${n}><${ie} eq=${i}><${C} text=${n} /> = <b>${s}</b><//></span>`)}</p>`}function zn({round:e}){let{u:t,cdf:o,token:a,kind:r}=e.final;if(t===null||!o||!a)return null;let n=se(e)?r:"plain",s=B(a.text);return l`<div class="dl-axisbox"><h4 class="dl-label"><${ie} eq=${je(e)}>${J.lastDraw[n]}<//></h4>
+    marked=${e.token.id} shared over legend=${[["pt",u.legend.pt],["pd",u.legend.pd],["min",u.legend.min],["rest",J.legendRest]]} />`}function $s({round:e,p:t}){let o=n=>ye(n,t.k,e),a=ge(t),r=[[J.facts.pd,ne(t.p_d),o("draft")],[J.facts.pt,ne(t.p_t),o("target")],[J.facts.ratio,a===1/0?"∞":lt(a),o("u")],[J.facts.u,t.u_accept===null?"–":ee(t.u_accept,Math.min(1,a))[0],o("u")],[J.facts.overlap,_(t.overlap),Mt(t)]];return l`<p class="dl-facts">${r.map(([n,s,i])=>l`<span key=${n}><${ie} eq=${i}><${C} text=${n} /> = <b>${s}</b><//></span>`)}</p>`}function zn({round:e}){let{u:t,cdf:o,token:a,kind:r}=e.final;if(t===null||!o||!a)return null;let n=se(e)?r:"plain",s=B(a.text);return l`<div class="dl-axisbox"><h3 class="dl-label"><${ie} eq=${je(e)}>${J.lastDraw[n]}<//></h3>
     <${Hn} label=${J.drawLabel(_(t),E(a.text),_(o[0]),_(o[1]))} cdf=${o} u=${t} uText=${J.u(_(t))} shareText=${s} look=${n==="plain"?"target":n} /></div>`}function gs({round:e,p:t,told:o,asked:a,ended:r}){if(!t.verified)return l`<p class="dl-note">${a?u.neverVerified:u.notYetVerified}</p>`;if(!a)return l`<p class="dl-note">${u.notYetVerified}</p>`;let n=ge(t),s=Math.min(1,n),[i,d]=ee(t.u_accept??0,s),p=t.verdict==="accepted"||t.verdict==="rejected";return l`<${$s} round=${e} p=${t} />
     <${ms} p=${t} />
-    ${o&&t.u_accept!==null&&l`<div class="dl-axes"><div class="dl-axisbox"><h4 class="dl-label">${p?J.acceptDraw:J.idleDraw}</h4>
+    ${o&&t.u_accept!==null&&l`<div class="dl-axes"><div class="dl-axisbox"><h3 class="dl-label">${p?J.acceptDraw:J.idleDraw}</h3>
       <${Ln} label=${J.axisLabel(i,n>=1?"1":d,u.verdicts[t.verdict])} limit=${s} limitText=${J.limit(n>=1?n>1?`1 (${n===1/0?"∞":lt(n)})`:"1":d)} u=${t.u_accept} uText=${J.u(i)} counts=${p} /></div>
       ${t.verdict==="rejected"&&r&&l`<${zn} round=${e} />`}</div>`}`}function bs({round:e}){let{token:t,head:o,cdf:a}=e.final;if(!t||!a)return null;let r=se(e)?e.final.kind:"target";return l`<div class="dl-finalhead"><${ke} head=${o} kind=${r} n=${8} mark=${{token:t,value:o.find(n=>n.token.id===t.id)?.value??a[1]-a[0]}} /></div>
     <div class="dl-axes"><${zn} round=${e} /></div>`}function In({model:e}){let t=Re(e);if(!t)return l`<p class="dl-note dl-empty">${u.loading}</p>`;let{round:o,now:a,place:r}=t,n=a.final||a.commit,s=r.k>o.gamma&&o.final.kind==="residual"?o.positions[o.final.position-1]:void 0,i=o.positions[r.k-1]??(n?s:void 0),d=i?i.verdict==="cut"?a.schedule:i.k<=a.verdict:n,p=d?i?Rt(o,i,n):At(o):i?J.waits(B(i.k<=a.draft?i.token.text:"…")):u.unknown;return l`<section class="dl-view" data-testid="rejection" aria-label=${J.title}>
@@ -360,12 +360,12 @@ var nr=Object.defineProperty;var rr=(e,t)=>{for(var o in t)nr(e,o,{get:t[o],enum
     ${d&&l`<input type="range" min=${n} max=${s} step=${i} value=${r} disabled=${p} aria-label=${e} data-testid=${`${a}-slider`} onInput=${h=>m(Number(h.target.value))} />`}
     <${it} min=${n} max=${s} step=${i} value=${r} disabled=${p} data-testid=${a} onChange=${m} />
   </label>`}function ks({model:e,busy:t}){let[o]=y(e,"info"),a=pe(e),r=o?.examples??[],n=[...new Set(r.map(s=>s.domain))];return r.length?l`<div class="dl-examples" role="group" aria-label=${P.examples}>
-    ${n.map(s=>l`<div key=${s}><h3 class="dl-label">${P.domains[s]}</h3>
+    ${n.map(s=>l`<div key=${s}><h2 class="dl-label">${P.domains[s]}</h2>
       ${r.filter(i=>i.domain===s).map(i=>l`<button type="button" class="dl-example" key=${i.index} data-testid=${`example-${i.domain}-${i.index}`} disabled=${t}
         title=${i.prompt} aria-current=${o?.example===`${i.domain}_${i.index}`?"true":void 0} onClick=${()=>a({type:"example",domain:i.domain,index:i.index,round:0,at:0})}>${i.prompt}</button>`)}
     </div>`)}
   </div>`:null}function vs({model:e}){let[t]=y(e,"speeds"),a=[[P.speculative,"draft",t?.speculative],[P.autoregressive,"target",t?.autoregressive]].filter(([,,s])=>s),r=Math.max(...a.map(([,,s])=>Ee(s)),1e-9),n=t?.speculative?.whole&&t.autoregressive?.whole;return l`<section class="dl-speed" aria-label=${P.speed} data-testid="speed">
-    <h3 class="dl-label">${P.speed}</h3>
+    <h2 class="dl-label">${P.speed}</h2>
     ${a.length===0?l`<p class="dl-note">${P.speedNone}</p>`:l`<div class="dl-speed-runs">
       ${a.map(([s,i,d])=>d&&l`<p key=${s}><span>${s}</span><span class="dl-speedbar" aria-hidden="true"><span class=${`dl-speed-${i}`} style=${`width:${100*Ee(d)/r}%`}></span></span>
         <b class="dl-num">${P.rate(K(Ee(d),1))}</b>${!d.whole&&l`<span class="dl-note">${P.speedPartial}</span>`}</p>`)}

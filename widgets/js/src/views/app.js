@@ -33,7 +33,7 @@ function Examples({ model, busy }) {
   const domains = [...new Set(examples.map((e) => e.domain))];
   if (!examples.length) return null;
   return html`<div class="dl-examples" role="group" aria-label=${APP.examples}>
-    ${domains.map((domain) => html`<div key=${domain}><h3 class="dl-label">${APP.domains[domain]}</h3>
+    ${domains.map((domain) => html`<div key=${domain}><h2 class="dl-label">${APP.domains[domain]}</h2>
       ${examples.filter((e) => e.domain === domain).map((e) => html`<button type="button" class="dl-example" key=${e.index} data-testid=${`example-${e.domain}-${e.index}`} disabled=${busy}
         title=${e.prompt} aria-current=${info?.example === `${e.domain}_${e.index}` ? "true" : undefined} onClick=${() => send({ type: "example", domain: e.domain, index: e.index, round: 0, at: 0 })}>${e.prompt}</button>`)}
     </div>`)}
@@ -51,7 +51,7 @@ function SpeedLine({ model }) {
   const most = Math.max(...there.map(([, , run]) => rate(/** @type {any} */ (run))), 1e-9);
   const both = speeds?.speculative?.whole && speeds.autoregressive?.whole;
   return html`<section class="dl-speed" aria-label=${APP.speed} data-testid="speed">
-    <h3 class="dl-label">${APP.speed}</h3>
+    <h2 class="dl-label">${APP.speed}</h2>
     ${there.length === 0 ? html`<p class="dl-note">${APP.speedNone}</p>` : html`<div class="dl-speed-runs">
       ${there.map(([name, look, run]) => run && html`<p key=${name}><span>${name}</span><span class="dl-speedbar" aria-hidden="true"><span class=${`dl-speed-${look}`} style=${`width:${(100 * rate(run)) / most}%`}></span></span>
         <b class="dl-num">${APP.rate(fixed(rate(run), 1))}</b>${!run.whole && html`<span class="dl-note">${APP.speedPartial}</span>`}</p>`)}

@@ -28,7 +28,7 @@ export function Diff({ parent, fork }) {
   const line = (side) => parts.filter((part) => part.kind === "same" || part.kind === side)
     .map((part) => html`<${Flow} token=${part.token} kind=${part.kind === "same" ? "" : `only-${side}`} />`);
   return html`<section class="dl-diff" data-testid="diff" aria-label=${S.diff(parent.name, fork.name)}>
-    <h3 class="dl-label">${S.diff(parent.name, fork.name)}</h3>
+    <h2 class="dl-label">${S.diff(parent.name, fork.name)}</h2>
     <p class="dl-diffcause" data-testid="diff-cause"><${Rich} text=${forkSentence(parent, fork)} /></p>
     ${same ? html`<p class="dl-note">${S.diffSame}</p>` : html`<dl class="dl-difftexts">
       <dt>− ${parent.name}</dt><dd>${line("a")}</dd><dt>+ ${fork.name}</dt><dd>${line("b")}</dd>

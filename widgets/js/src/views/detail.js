@@ -46,7 +46,7 @@ export function Detail({ round, k, now }) {
   const look = drafts(round) ? round.final.kind : "target";
   const below = p && now.schedule && !p.verified ? S.neverVerified : S.notYetVerified;
   return html`<section class="dl-detail" aria-label=${p ? S.detail(k) : S.detailFinal} data-testid="detail">
-    <h3 class="dl-label">${p ? S.detail(k) : S.detailFinal}</h3>
+    <h2 class="dl-label">${p ? S.detail(k) : S.detailFinal}</h2>
     <div class="dl-detail-body">
       ${source && html`<div class="dl-equations"><${Chart} p=${source} asked=${true} /></div>`}
       ${!p && ended && !source && round.final.token && html`<div class="dl-finalhead"><${TopList} head=${round.final.head} kind=${look} n=${8}

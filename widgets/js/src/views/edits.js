@@ -147,7 +147,7 @@ export function WhatIf({ round, edits, busy, forking, error, onFork }) {
   const load = Number(value.settings.load ?? settingOf(round, "load"));
   const list = pending(round, value);
   return html`<section class="dl-whatif" aria-label=${S.whatIf}>
-    <h3 class="dl-label">${S.whatIf}</h3>
+    <h2 class="dl-label">${S.whatIf}</h2>
     <div class="dl-whatif-row">
       ${round.gamma > 0 && html`<span class="dl-stepperbox" role="group" aria-label=${S.verifyLength}><${Icon} name="cut" /> ${S.verifyLength}
         <button type="button" class="dl-icon" data-testid="verify-less" aria-label=${`${S.verifyLength} ${verify - 1}`} disabled=${!live || verify <= 0} onClick=${cut(verify - 1)}>−</button>

@@ -38,7 +38,7 @@ export function TextSoFar({ prompt, rounds, round, known, children }) {
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [round.index, known.commit]);
   return html`<section class="dl-text" aria-label=${S.text}>
-    <div class="dl-line"><h3 class="dl-label">${S.text}</h3>${children}</div>
+    <div class="dl-line"><h2 class="dl-label">${S.text}</h2>${children}</div>
     <div class="dl-textbox" ref=${box} data-testid="text-so-far" tabindex="0">
       <span class="dl-prompt">${prompt}</span>${" "}
       ${past.slice(0, -1).map((token) => html`<${Flow} token=${token} />`)}
@@ -58,7 +58,7 @@ export function RoundList({ rounds, current, hidden, onPick, children }) {
     reveal(list.current, list.current?.querySelector("[aria-current]"));
   }, [current]);
   return html`<nav class="dl-rounds" aria-label=${S.rounds}>
-    <h3 class="dl-label">${S.rounds}</h3>
+    <h2 class="dl-label">${S.rounds}</h2>
     <div class="dl-roundlist" ref=${list}>
       ${rounds.map((r) => {
         const kind = /** @type {keyof typeof S.chipEnd} */ (drafts(r) ? r.final.kind : "plain");

@@ -39,7 +39,7 @@ function Biases({ up, down }) {
 function After({ heading, base, draft, own, up, down, eq, testid }) {
   const rows = compare(draft, base, own, 7).map(({ token, t, d }) => ({ token, a: t, b: d }));
   const all = [...rows, { token: null, a: rest(rows.map((r) => r.a)), b: rest(rows.map((r) => r.b)) }];
-  return html`<div class="dl-after" data-testid=${testid}><h4 class="dl-lenshead"><${Rich} text=${heading} /></h4>
+  return html`<div class="dl-after" data-testid=${testid}><h3 class="dl-lenshead"><${Rich} text=${heading} /></h3>
     <div><${Pairs} label=${L.chart} rows=${all} a=${{ look: "head", head: L.with }} b=${{ look: "base", head: L.without }} marked=${own?.token.id} legend=${[["head", L.legendWith], ["base", L.legendWithout]]} /></div>
     <div><h4 class="dl-label">${eq ? html`<${Explained} eq=${eq}>${L.biases}<//>` : L.biases}</h4>
     <${Biases} up=${up} down=${down} /></div>

@@ -26,6 +26,6 @@ export function Positions({ spot, row }) {
       return button(p.k, String(p.k), html`<span class="dl-note">${p.k}</span> ${drafted ? html`<${Chip} token=${p.token} kind=${kind} />` : html`<span class="dl-mask"></span>`} ${kind !== "draft" && html`<b class=${`dl-is-${kind}`} aria-hidden="true">${MARKS[kind]}</b>`}`, name);
     })}
     ${drawn && button(round.gamma + 1, "final", html`<span class="dl-note">${S.finalPlain}</span> <${Chip} token=${round.final.token} kind=${look} /> <b class=${`dl-is-${look}`} aria-hidden="true">${MARKS[look]}</b>`,
-      `${S.final[/** @type {keyof typeof S.final} */ (look)]}: ${showToken(round.final.token?.text ?? "")}`)}
+      `${S.finalPlain} ${showToken(round.final.token?.text ?? "")}, ${S.final[/** @type {keyof typeof S.final} */ (look)]}`)}
   </div>`;
 }

@@ -49,7 +49,7 @@ function LastDraw({ round }) {
   if (u === null || !cdf || !token) return null;
   const look = drafts(round) ? kind : "plain";
   const x = quoteToken(token.text);
-  return html`<div class="dl-axisbox"><h4 class="dl-label"><${Explained} eq=${finalEquation(round)}>${R.lastDraw[/** @type {keyof typeof R.lastDraw} */ (look)]}<//></h4>
+  return html`<div class="dl-axisbox"><h3 class="dl-label"><${Explained} eq=${finalEquation(round)}>${R.lastDraw[/** @type {keyof typeof R.lastDraw} */ (look)]}<//></h3>
     <${DrawAxis} label=${R.drawLabel(prob(u), showToken(token.text), prob(cdf[0]), prob(cdf[1]))} cdf=${cdf} u=${u} uText=${R.u(prob(u))} shareText=${x} look=${look === "plain" ? "target" : look} /></div>`;
 }
 
@@ -63,7 +63,7 @@ function Drafted({ round, p, told, asked, ended }) {
   const judged = p.verdict === "accepted" || p.verdict === "rejected";
   return html`<${Facts} round=${round} p=${p} />
     <${Distributions} p=${p} />
-    ${told && p.u_accept !== null && html`<div class="dl-axes"><div class="dl-axisbox"><h4 class="dl-label">${judged ? R.acceptDraw : R.idleDraw}</h4>
+    ${told && p.u_accept !== null && html`<div class="dl-axes"><div class="dl-axisbox"><h3 class="dl-label">${judged ? R.acceptDraw : R.idleDraw}</h3>
       <${AcceptAxis} label=${R.axisLabel(u, q >= 1 ? "1" : r, S.verdicts[/** @type {keyof typeof S.verdicts} */ (p.verdict)])} limit=${limit} limitText=${R.limit(q >= 1 ? (q > 1 ? `1 (${q === Infinity ? "∞" : ratio(q)})` : "1") : r)} u=${p.u_accept} uText=${R.u(u)} counts=${judged} /></div>
       ${p.verdict === "rejected" && ended && html`<${LastDraw} round=${round} />`}</div>`}`;
 }

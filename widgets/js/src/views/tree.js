@@ -10,7 +10,7 @@ import { S } from "../strings.js";
 export function TreeView({ tree, now }) {
   const told = now.final || now.commit;
   return html`<section class="dl-tree" aria-label=${S.tree(tree.nodes.length)} data-testid="tree">
-    <h3 class="dl-label">${S.tree(tree.nodes.length)}</h3>
+    <h2 class="dl-label">${S.tree(tree.nodes.length)}</h2>
     <ol>${walked(tree).map((node) => {
       const verdict = /** @type {keyof typeof S.verdicts} */ (node.verdict);
       const known = told || verdict === "cut";
