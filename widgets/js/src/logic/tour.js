@@ -19,7 +19,7 @@ export const STOPS = [
   { id: "scheduler", at: ".dl-tabs", tab: "scheduler" },
   { id: "load", at: ".dl-tabs", tab: "load" },
   { id: "race", at: ".dl-tabs", tab: "race" },
-  { id: "share", at: ".dl-bar" },
+  { id: "share", at: ".dl-masthead" },
 ];
 
 /** The step that shows a moment best; null where the rounds have none of it. @param {NonNullable<Stop["moment"]>} moment @param {Round[]} rounds @returns {Step | null} */

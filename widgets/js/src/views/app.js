@@ -111,7 +111,7 @@ function Panel({ model }) {
 /** The page's name and what concerns all of it. @param {{ model: Model, onTour: () => void }} props */
 function Bar({ model, onTour }) {
   const [preferences, setPreferences] = useTrait(model, "preferences");
-  return html`<header class="dl-bar"><h1 class="dl-title">${APP.appTitle} <span>${APP.tagline}</span></h1>
+  return html`<header class="dl-masthead"><h1 class="dl-title">${APP.appTitle} <span>${APP.tagline}</span></h1>
     <div class="dl-look"><button type="button" class="dl-quiet" data-testid="tour-open" onClick=${onTour}>${TOUR.title}</button>
       ${!model.still && html`<${ShareButton} model=${model} />`}<${Look} preferences=${preferences} setPreferences=${setPreferences} /></div></header>`;
 }
