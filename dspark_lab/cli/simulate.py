@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -98,15 +99,20 @@ def simulate(
         runs.make(figures=figures)
     options.check_outputs(json=json)
     from dspark_lab.evaluation.paper_data import PaperData
+    from dspark_lab.scheduling.contenders import MTP_1, caveats, contender_named
 
     data, rate = PaperData.load(paper_data), step_rate_named(step_rate)
-    given = (draft_ms, draft_share, raw)
+    given = {"draft_ms": draft_ms, "draft_share": draft_share, "raw": raw}
     contenders = (
-        _paper_contenders(policy or [PAPER_POLICY], *given)
+        _paper_contenders(policy or [PAPER_POLICY], given)
         if paper
-        else _contenders(drafter or ["dspark"], policy or [POLICY], gamma, *given)
+        else [
+            contender_named(d, p, gamma=gamma, **given)
+            for d in dict.fromkeys(drafter or ["dspark"])
+            for p in (dict.fromkeys(policy or [POLICY]) if d != MTP_1 else ["fixed"])
+        ]
     )
-    for note in dict.fromkeys(_notes(rate, contenders)):
+    for note in caveats(rate, contenders):
         say(note, "yellow")
     model = PAPER[paper] if paper else ""
     swept = _run(contenders, rate, loads, arrivals, weights, answer_tokens, steps, seed)
@@ -144,68 +150,29 @@ def _run(
     from tqdm.auto import tqdm
 
     from dspark_lab.scheduling.arrivals import arrivals_named
-    from dspark_lab.scheduling.simulator import Scenario
-    from dspark_lab.scheduling.simulator import simulate as simulate_one
-    from dspark_lab.scheduling.sweep import Sweep, sweep
+    from dspark_lab.scheduling.sweep import sweep
 
-    coming = arrivals_named(arrivals) if arrivals is not None else None
-    total = len(contenders) * (len(loads) if coming is None else 1)
-    with tqdm(total=total, desc="simulate", unit="run", mininterval=0.5) as bar:
+    coming = loads if arrivals is None else [arrivals_named(arrivals)]
+    with tqdm(total=len(contenders) * len(coming), desc="simulate", unit="run", mininterval=0.5) as bar:
         try:
-            if coming is None:
-                return sweep(
-                    contenders, rate, loads, mix=mix, answer_tokens=answer_tokens, steps=steps, seed=seed,
-                    on_result=lambda _: bar.update(),
-                )  # fmt: skip
-            results = {}
-            for c in contenders:
-                scenario = Scenario(c.drafting, rate, coming, c.policy, mix, answer_tokens, steps, seed)
-                results[c.name] = (simulate_one(scenario),)
-                bar.update()
-            return Sweep(results)
+            return sweep(
+                contenders, rate, coming, mix=mix, answer_tokens=answer_tokens, steps=steps, seed=seed,
+                on_result=lambda *_: bar.update(),
+            )  # fmt: skip
         except KeyboardInterrupt:
             interrupted("interrupted: nothing is written")
             raise typer.Exit(130) from None
 
 
-def _notes(rate: StepRate, contenders: Sequence[Contender]) -> list[str]:
-    """Where numbers do not belong together: a step rate of another target than the rounds', stand-ins."""
-    from dspark_lab.scheduling.rates import note_for
-
-    notes = [note_for(rate, c.drafting.rounds.origin.target) for c in contenders]
-    notes += [f"{c.name}: {c.drafting.name}." for c in contenders if "stand-in" in c.drafting.name]
-    return [note for note in notes if note]
-
-
-def _contenders(
-    drafters: list[str], policies: list[str], gamma: int | None, draft_ms: float, draft_share: float, raw: bool
-) -> list[Contender]:
-    from dspark_lab.scheduling.bootstrap import Drafting
-    from dspark_lab.scheduling.policies import Fixed, policy_named
-    from dspark_lab.scheduling.sweep import Contender
-
-    chosen = [policy_named(name) for name in dict.fromkeys(policies)]
-    costs = {"draft_ms": draft_ms, "draft_share": draft_share}
-    found = []
-    for name in dict.fromkeys(drafters):
-        if name == "mtp-1":
-            found.append(Contender(name, Drafting.mtp_1(**costs), Fixed()))
-            continue
-        drafting = Drafting.named(name, raw=raw, **costs)
-        if gamma is not None:
-            drafting = drafting.cut(gamma)
-        found += [Contender(f"{drafting.name} {p.name}", drafting, p) for p in chosen]
-    return found
-
-
-def _paper_contenders(policies: list[str], draft_ms: float, draft_share: float, raw: bool) -> list[Contender]:
+def _paper_contenders(policies: list[str], given: dict[str, Any]) -> list[Contender]:
     from dspark_lab.evaluation.serving import DSPARK, MTP
-    from dspark_lab.scheduling.bootstrap import Drafting
-    from dspark_lab.scheduling.policies import Fixed, policy_named
-    from dspark_lab.scheduling.sweep import Contender
+    from dspark_lab.scheduling.contenders import MTP_1, contender_named
 
-    dspark = Drafting.named("dspark", raw=raw, draft_ms=draft_ms, draft_share=draft_share).cut(PAPER_GAMMA)
-    return [Contender(MTP, Drafting.mtp_1(), Fixed()), Contender(DSPARK, dspark, policy_named(policies[0]))]
+    mtp = contender_named(MTP_1, "fixed")
+    return [
+        replace(mtp, name=MTP),
+        replace(contender_named("dspark", policies[0], gamma=PAPER_GAMMA, **given), name=DSPARK),
+    ]
 
 
 def whole_ranges(option: str, text: str) -> list[int]:

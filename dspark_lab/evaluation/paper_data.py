@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dspark_lab.errors import LabError
-from dspark_lab.evaluation.suites import DOMAIN_OF
+from dspark_lab.scheduling.rates import PAPER, paper_step_rate
 
 PAPER_MODEL = "Qwen3-4B"
 """The target of the paper's Figures 2 to 4, and the rows of Table 1 that are shown."""
@@ -48,9 +48,25 @@ class PaperData:
             ) from error
         return data
 
+    @classmethod
+    def implied(cls) -> PaperData:
+        """What of Figures 7 and 8 follows from the step rates that ship with the lab: the lines of MTP-1, which verifies
+        2 tokens a request."""
+        seven, eight = {}, {}
+        for name, model in PAPER.items():
+            rate = paper_step_rate(name)
+            speeds = [
+                (tokens / 2, rate.about["tau"] * sps) for tokens, sps in zip(rate.tokens, rate.rates, strict=True)
+            ]
+            throughput = [(requests, requests * speed) for requests, speed in speeds]
+            seven[model] = {"mtp": [(speed, made) for (_, speed), (_, made) in zip(speeds, throughput, strict=True)]}
+            budget = [(requests, 2.0) for requests, _ in speeds]
+            eight[model] = {"mtp": {"throughput_per_gpu": throughput, "verification_budget": budget}}
+        return cls({"figure7": seven, "figure8": eight})
+
     def table1(self) -> dict[str, Points]:
         """tau by method and domain, the mean of its three benchmarks, and the mean of the domains."""
-        if not self.values:
+        if "table1" not in self.values:
             return {}
         table = self.values["table1"]
         result = {}
@@ -66,6 +82,8 @@ class PaperData:
 
     def figure3(self) -> dict[str, dict[str, Points]]:
         """tau by domain, method and number of draft layers."""
+        from dspark_lab.evaluation.suites import DOMAIN_OF  # which bring in transformers
+
         values: dict[str, dict[str, dict[float, list[float]]]] = {}
         for benchmark, bars in self.values.get("figure3", {}).items():
             domain = DOMAIN_OF[benchmark.lower().replace(" ", "-")]
@@ -121,7 +139,7 @@ class PaperData:
     def figure7(self) -> dict[str, dict[str, Points]]:
         """Throughput per GPU by model, method ("mtp", "dspark") and tokens per second and user."""
         return {
-            model: {method: _floats(figure[method]) for method in ("mtp", "dspark")}
+            model: {method: _floats(figure[method]) for method in ("mtp", "dspark") if method in figure}
             for model, figure in self.values.get("figure7", {}).items()
         }
 

@@ -1,15 +1,17 @@
-"""Servers compared over their load: every contender at every concurrency, the frontier, and what a promise of speed costs."""
+"""Servers compared over their load: every contender under every load, the frontier, and what a promise of speed costs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from dspark_lab.errors import LabError
-from dspark_lab.scheduling.arrivals import Constant
+from dspark_lab.scheduling.arrivals import Arrivals, Constant
 from dspark_lab.scheduling.bootstrap import Bootstrap, Drafting
 from dspark_lab.scheduling.policies import Policy
 from dspark_lab.scheduling.simulator import Result, Scenario, simulate
@@ -27,7 +29,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What contenders come to: by name, a result for each concurrency, rising. All modelled."""
+    """What contenders come to: by name, a result for each load, rising. All modelled."""
 
     results: Mapping[str, tuple[Result, ...]]
 
@@ -54,49 +56,65 @@ class Sweep:
 def sweep(
     contenders: Sequence[Contender],
     step_rate: StepRate,
-    concurrencies: Sequence[int],
+    loads: Sequence[int | Arrivals],
     *,
     mix: Mapping[str, float] | None = None,
     answer_tokens: int | None = None,
     redraw: bool = True,
+    rounds: int = 0,
     workers: int | None = None,
-    on_result: Callable[[Result], None] | None = None,
+    on_result: Callable[[str, Result], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
     **scenario: Any,
 ) -> Sweep:
-    """Simulate every contender with every constant number of requests. At one concurrency all draw by the same seed.
+    """Simulate every contender under every load. Under one load all draw by the same seed.
 
     Args:
+        loads: constant numbers of requests, which are put in order, or arrivals, which are left in theirs.
+        rounds: that a constant number of requests goes through in all, at least: few requests take more steps.
         workers: threads, as many as there are cores by default; the results do not hang on it.
-        on_result: told of each as it is done, in no fixed order.
-        scenario: ``steps`` and ``seed`` of the ``Scenario``.
+        on_result: told of each as it is done, with the contender's name, in no fixed order.
+        should_stop: asked before each; once it says so, the others are left out of the sweep.
+        scenario: ``steps``, ``seed``, ``most_requests`` and ``clock`` of the ``Scenario``.
 
     Raises:
-        LabError: there is no contender or no concurrency, two have one name, or a scenario cannot be.
+        LabError: there is no contender or no load, two have one name, or a scenario cannot be.
     """
     names = [contender.name for contender in contenders]
-    if not names or not concurrencies:
-        raise LabError(f"a sweep needs a contender and a concurrency, but has {len(names)} and {len(concurrencies)}.")
+    if not names or not loads:
+        raise LabError(f"a sweep needs a contender and a load, but has {len(names)} and {len(loads)}.")
     if len(set(names)) < len(names):
         raise LabError(f"two contenders are called {max(names, key=names.count)}: name each differently.")
-    loads = sorted({Constant(r).requests for r in concurrencies})
-    step_rate = step_rate.extended(loads[-1] * (1 + max(c.drafting.gamma for c in contenders)))
+    constant = {
+        x if isinstance(x, Constant) else Constant(x) for x in loads if isinstance(x, (int, np.integer, Constant))
+    }
+    arrivals: list[Arrivals] = sorted(constant, key=lambda c: c.requests)
+    arrivals += [x for x in loads if not isinstance(x, (int, np.integer, Constant))]
+    most = max((c.requests for c in constant), default=1)
+    step_rate = step_rate.extended(most * (1 + max(c.drafting.gamma for c in contenders)))
     tables: dict[int, Bootstrap] = {}
     for c in contenders:
         if id(c.drafting) not in tables:
             tables[id(c.drafting)] = Bootstrap(c.drafting, mix, answer_tokens, redraw)
 
-    def one(contender: Contender, requests: int) -> Result:
-        what = Scenario(contender.drafting, step_rate, Constant(requests), contender.policy, **scenario)
+    def one(contender: Contender, coming: Arrivals) -> Result | None:
+        if should_stop and should_stop():
+            return None
+        what = Scenario(contender.drafting, step_rate, coming, contender.policy, **scenario)
+        if isinstance(coming, Constant):
+            what = replace(what, steps=max(what.steps, -(-rounds // coming.requests)))
         result = simulate(what, bootstrap=tables[id(contender.drafting)])
         if on_result:
-            on_result(result)
+            on_result(contender.name, result)
         return result
 
     # The largest come first: what is left for the end is short.
+    order = list(enumerate(arrivals))[::-1]
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        jobs = {(c.name, r): pool.submit(one, c, r) for r in reversed(loads) for c in contenders}
+        jobs = {(c.name, i): pool.submit(one, c, coming) for i, coming in order for c in contenders}
         try:
-            return Sweep({name: tuple(jobs[name, r].result() for r in loads) for name in names})
+            done = {name: [jobs[name, i].result() for i in range(len(arrivals))] for name in names}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    return Sweep({name: tuple(r for r in results if r) for name, results in done.items()})

@@ -145,7 +145,7 @@ def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..
     page.get_by_test_id("max-tokens").fill("16")
     helpers.generate(page, PROMPT)
     tab = page.get_by_role("tab")
-    expect(tab).to_have_text(["Why this token", "Race", "Head"])
+    expect(tab).to_have_text(["Why this token", "Under load", "Race", "Head"])
 
     page.get_by_test_id("round-chip-1").click()
     page.get_by_test_id("cell-verdict-2").click()
@@ -161,7 +161,8 @@ def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..
     expect(page.get_by_test_id("meter-afresh")).to_be_visible(timeout=RUN)
     helpers.screenshots(page, "app-rejection")
 
-    page.get_by_test_id("tab-rejection").press("ArrowRight")
+    page.get_by_test_id("tab-rejection").press("End")
+    page.get_by_test_id("tab-lens").press("ArrowLeft")
     expect(page.get_by_test_id("tab-race")).to_be_focused()
     page.get_by_test_id("race-run").click()
     expect(page.get_by_test_id("lane-none")).to_contain_text("measured", timeout=RUN)
@@ -169,6 +170,10 @@ def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..
     page.get_by_test_id("block-early-exit-1").click()
     expect(page.get_by_test_id("round-chip-1")).to_have_attribute("aria-current", "true", timeout=RUN)
     expect(page.get_by_test_id("lane-early-exit").locator('[aria-current="true"]')).to_have_count(1)
+    chosen = page.get_by_test_id("lane-early-exit").get_by_role("heading")
+    expect(page.get_by_test_id("drafter-name")).to_have_text(str(chosen.text_content()))  # the page goes on with it
+    for chart in ("race-tokens", "race-acceptance"):
+        expect(page.get_by_test_id(chart).get_by_role("img")).to_be_visible()
     helpers.screenshots(page, "app-race")
 
     page.get_by_test_id("tab-race").press("End")
@@ -184,6 +189,10 @@ def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..
     )
     expect(asked).to_contain_text(drafted.token.text.replace(" ", "␣"))
     assert drafted.token.text in COLLISION and drafted.p_base < 0.1 and drafted.p_d > 0.9
+    page.get_by_test_id("tab-race").click()
+    page.get_by_test_id("block-dspark-0").click()
+    expect(page.get_by_test_id("drafter-name")).to_have_text("DSpark", timeout=RUN)
+    page.get_by_test_id("tab-lens").click()
     helpers.generate(page, example.prompt)
     page.get_by_test_id(f"pos-{example.collision[1]}").click()
     page.get_by_test_id("after-text").fill("Of")

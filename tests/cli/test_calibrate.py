@@ -130,7 +130,7 @@ def test_figure_5_cuts_at_thresholds(cli: Any, drafter: Path, pair: list[str], p
 def test_figure_6_needs_a_calibration_and_shows_before_and_after(
     cli: Any, calibrate: Any, drafter: Path, pair: list[str], paper: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dspark_lab.cli.evaluate.find_chromium", lambda: None)
+    monkeypatch.setattr("dspark_lab.cli.figures.find_chromium", lambda: None)
     says(experiment(cli, "fig6", drafter, pair), "has no calibration", "dspark-lab calibrate")
     assert calibrate().exit_code == 0
     files = ["--paper-data", str(paper), "--json", "e.json", "--figures", "figures"]

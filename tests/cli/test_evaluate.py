@@ -24,7 +24,7 @@ def target(pair: list[str]) -> list[str]:
 def test_several_drafters_are_measured_side_by_side_and_written(
     cli: Any, target: list[str], pair: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dspark_lab.cli.evaluate.find_chromium", lambda: None)
+    monkeypatch.setattr("dspark_lab.cli.figures.find_chromium", lambda: None)
     options = ["--suite", "pocket", "--prompts", "2", "--json", "e.json", "--figures", "figures"]
     result = cli("eval", *options, *target, "--drafter", pair[3], "--drafter", "none")
     assert result.exit_code == 0, result.output

@@ -17,7 +17,7 @@ QUICK = ["--steps", "200", "--requests", "1,16"]
 
 
 def test_policies_and_drafters_side_by_side(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dspark_lab.cli.evaluate.find_chromium", lambda: None)
+    monkeypatch.setattr("dspark_lab.cli.figures.find_chromium", lambda: None)
     options = ["--policy", "early-break", "--policy", "fixed:2", "--drafter", "dspark", "--drafter", "mtp-1"]
     result = cli("simulate", *QUICK, *options, "--json", "s.json", "--figures", "figures")
     assert result.exit_code == 0, result.output

@@ -216,6 +216,42 @@ def test_threads_change_nothing():
     assert one == four
 
 
+def test_a_sweep_takes_arrivals_of_any_kind():
+    made = Drafting("m", made_rounds(600))
+    told = []
+    swept = sweep(
+        [Contender("m", made, EarlyBreak())], FLAT, [Poisson(5.0), 2, Constant(1), Poisson(1.0)], steps=100,
+        on_result=lambda name, result: told.append((name, result)),
+    )  # fmt: skip
+    assert [r.arrivals for r in swept.results["m"]] == [
+        "1 at every moment",
+        "2 at every moment",
+        "Poisson, 5 a second",
+        "Poisson, 1 a second",
+    ]
+    assert sorted(map(repr, told)) == sorted(repr(("m", r)) for r in swept.results["m"])
+
+
+def test_few_requests_take_more_steps_for_as_many_rounds():
+    made = Drafting("m", made_rounds(600))
+    (few, many), (alone,) = (
+        sweep([Contender("m", made, Fixed())], FLAT, loads, steps=40, rounds=rounds).results["m"]
+        for loads, rounds in (([2, 8], 320), ([2], 0))
+    )
+    assert (few.steps >= 160, many.steps >= 40, alone.steps < 160) == (True, True, True)
+
+
+def test_a_sweep_that_is_stopped_keeps_what_it_has():
+    made = Drafting("m", made_rounds(600))
+    contenders = [Contender(p, made, policy_named(p)) for p in ("early-break", "fixed")]
+    told = []
+    swept = sweep(
+        contenders, FLAT, [1, 2, 4], steps=50, workers=1, on_result=lambda *one: told.append(one),
+        should_stop=lambda: len(told) == 3,
+    )  # fmt: skip
+    assert [[round(r.requests) for r in results] for results in swept.results.values()] == [[2, 4], [4]]
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -9,16 +9,18 @@ if TYPE_CHECKING:
     from dspark_widgets.app import LabApp
     from dspark_widgets.export import export_html
     from dspark_widgets.lens import HeadLens
+    from dspark_widgets.load import LoadLab
     from dspark_widgets.race import DrafterRace
     from dspark_widgets.rejection import RejectionView
     from dspark_widgets.stepper import Stepper
 
-__all__ = ["DrafterRace", "HeadLens", "LabApp", "RejectionView", "Stepper", "export_html"]
+__all__ = ["DrafterRace", "HeadLens", "LabApp", "LoadLab", "RejectionView", "Stepper", "export_html"]
 
 _HOMES = {
     "DrafterRace": "race",
     "HeadLens": "lens",
     "LabApp": "app",
+    "LoadLab": "load",
     "RejectionView": "rejection",
     "Stepper": "stepper",
     "export_html": "export",

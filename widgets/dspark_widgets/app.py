@@ -17,7 +17,8 @@ from dspark_widgets import contract, permalink, requests
 from dspark_widgets.examples import find_examples
 from dspark_widgets.jobs import explain
 from dspark_widgets.lens import HeadLens
-from dspark_widgets.race import DrafterRace, Lab, runners
+from dspark_widgets.load import LoadLab
+from dspark_widgets.race import ALONE, DrafterRace, Lab, runners
 from dspark_widgets.rejection import RejectionView
 from dspark_widgets.stepper import Stepper
 from dspark_widgets.view import Stop
@@ -30,7 +31,7 @@ CHOSEN = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "p
 LOAD_REMEDY = "The recorded examples still work; `dspark-lab doctor` tells what is missing."
 
 
-class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
+class LabApp(Stepper, RejectionView, HeadLens, DrafterRace, LoadLab):
     """The whole page. ``load`` is called in a thread and gives a ``Lab``; without it the recorded traces are all there is.
 
     A failed load is told on the page; the recordings stay. ``recorded`` is the folder of ``{domain}_{i}.json`` traces.
@@ -79,11 +80,9 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
         error = ""
         try:
             lab = load()
-            self._lab = lab
-            block = int(getattr(lab, "block_size", BLOCK_SIZE))
-            self.info = {**self.info, "block_size": block}
+            own = getattr(getattr(lab, "drafter", None), "info", None)
+            self._choose(lab, getattr(own, "kind", ""))
             self.offer_drafters()
-            self.controls = {**self.controls, "gamma": min(self.controls["gamma"], block)}
         except Exception as failure:
             error = f"The models could not be loaded: {explain(failure)} {LOAD_REMEDY}"
         self._loading = False
@@ -99,9 +98,22 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace):
         self._send_rounds(request.have)
 
     def on_open(self, request: requests.OpenRequest) -> None:
+        """Show a lane, and go on with its drafter."""
         super().on_open(request)
         self._tell_origin()
         self.speeds = None
+        if request.lane == ALONE:
+            self.controls = {**self.controls, "drafter": False}
+        else:
+            self._choose(self._labs[request.lane], request.lane)
+            self.controls = {**self.controls, "drafter": True}
+
+    def _choose(self, lab: Lab, kind: str) -> None:
+        """What the page runs from now on."""
+        self._lab, block = lab, int(getattr(lab, "block_size", BLOCK_SIZE))
+        title = next((runner.title for runner in runners() if runner.name == kind), kind)
+        self.info = {**self.info, "block_size": block, "drafter": title}
+        self.controls = {**self.controls, "gamma": min(self.controls["gamma"], block)}
 
     def race_settings(self, prompt: str) -> Settings:
         """As the page's controls are; each drafter drafts at most its block."""

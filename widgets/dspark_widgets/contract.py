@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dspark_lab.trace import Round, Trace
-from dspark_widgets.results import Lens, Meter, Race
+from dspark_widgets.results import Lens, Meter, Race, Serving
 
 PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit")
 DOMAINS = ("math", "code", "chat")
@@ -22,7 +22,7 @@ DOMAINS = ("math", "code", "chat")
 Phase = Literal["prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit"]
 Domain = Literal["math", "code", "chat"]
 State = Literal["loading", "ready", "recorded", "running", "measuring", "forking", "repeating", "asking", "racing"]
-Where = Literal["", "load", "generate", "example", "fork", "meter", "lens", "race", "link", "request"]
+Where = Literal["", "load", "generate", "example", "fork", "meter", "lens", "race", "link", "serving", "request"]
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ class ModelName:
 class AppInfo:
     """What the page offers: its examples, the one shown (as "math_0"), the block's size, the length limit of a prompt.
 
-    ``made_by`` are the models that the opened link names, where others made what is shown.
+    ``made_by`` are the models that the opened link names, where others made what is shown. ``drafter`` is the title of the
+    drafter that the page runs, "" while none is known.
     """
 
     examples: tuple[Example, ...]
@@ -145,6 +146,7 @@ class AppInfo:
     block_size: int
     prompt_limit: int
     made_by: tuple[ModelName, ...] = ()
+    drafter: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class ViewState:
     from ``controls`` on are the app's.
     """
 
-    kind: Literal["stepper", "rejection", "lens", "race", "app"]
+    kind: Literal["stepper", "rejection", "load", "lens", "race", "app"]
     live: bool
     run: int
     trace: Trace | None
@@ -166,10 +168,11 @@ class ViewState:
     meters: tuple[Meter, ...]
     lens: Lens | None
     race: Race | None
+    serving: Serving | None
     controls: Controls | None
     info: AppInfo | None
     speeds: Speeds | None
 
 
-KEPT = ("kind", "trace", "branches", "cursor", "meters", "lens", "race")
+KEPT = ("kind", "trace", "branches", "cursor", "meters", "lens", "race", "serving")
 """What a page without a kernel keeps of a view."""

@@ -80,7 +80,9 @@ def export_html(source: Trace | Snapshot, path: str | Path) -> Path:
     """
     state: dict[str, Any] = source.snapshot() if not isinstance(source, Trace) else _stepper(source)
     rounds = len((state.get("trace") or {}).get("rounds", ()))
-    if not rounds and not (state.get("race") or {}).get("lanes"):
+    if not rounds and not any(
+        (state.get(name) or {}).get(part) for name, part in (("race", "lanes"), ("serving", "curves"))
+    ):
         raise LabError("the trace has no rounds, so there is nothing to step through: run the session first.")
     path, page = Path(path), _page(state)
     if len(page.encode()) > SIZE_LIMIT:
@@ -100,8 +102,8 @@ def _stepper(trace: Trace) -> dict[str, Any]:
 
 def _page(state: dict[str, Any]) -> str:
     script, css = bundle()
-    prompt = (state.get("trace") or state["race"])["prompt"]
-    title = html.escape(f"{prompt[:60]} | DSpark Lab")
+    prompt = (state.get("trace") or state.get("race") or {}).get("prompt", "")
+    title = html.escape(f"{prompt[:60]} | DSpark Lab" if prompt else "DSpark Lab")
     payload = embed_json(state)
     return _PAGE.format(
         policy=_POLICY, title=title, css=css.replace("</", "<\\/"), payload=payload, script=_inline(script)

@@ -11,6 +11,7 @@ from dspark_lab.records import from_json
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Round
 from dspark_widgets.contract import Controls, Cursor, Domain, Preferences, ViewState, Where
+from dspark_widgets.results import ServingSetup
 
 RuleName = Literal["exact", "resample", "accept-all"]
 
@@ -117,9 +118,25 @@ class RestoreRequest:
     type: Literal["restore"] = "restore"
 
 
+@dataclass(frozen=True)
+class ServeRequest:
+    """Simulate servers under load."""
+
+    setup: ServingSetup
+    type: Literal["serve"] = "serve"
+
+
+@dataclass(frozen=True)
+class UnserveRequest:
+    """Stop the simulation; what it has stays."""
+
+    type: Literal["unserve"] = "unserve"
+
+
 Request = (
     ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
     | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest
+    | ServeRequest | UnserveRequest
 )  # fmt: skip
 
 
@@ -144,6 +161,8 @@ _WHERE: dict[str, Where] = {
     "race": "race",
     "open": "race",
     "restore": "link",
+    "serve": "serving",
+    "unserve": "serving",
 }
 _SET_BY_THE_PAGE: dict[str, type[Any]] = {"cursor": Cursor, "preferences": Preferences, "controls": Controls}
 _RELOAD = "Reload the page, so that page and library are of one version."

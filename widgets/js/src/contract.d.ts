@@ -239,6 +239,70 @@ export interface Race {
   opened: string;
 }
 
+/** Something to choose, by name: what it is called, and a note on it. */
+export interface Offer {
+  name: string;
+  title: string;
+  note: string;
+}
+
+/** What is simulated: contenders as "none", "mtp-1" or "DRAFTER POLICY"; ``gamma``, tokens drafted at most; the step rate by name; and how requests come. */
+export interface ServingSetup {
+  contenders: string[];
+  gamma: number;
+  step_rate: string;
+  arrivals: "constant" | "poisson" | "bursts";
+}
+
+/** A server under one ``load``: so many requests at every moment, or coming a second where they come by themselves. The rest is as in ``dspark_lab.scheduling.simulator.Result``, a step's time in milliseconds. */
+export interface Served {
+  load: number;
+  requests: number;
+  throughput: number;
+  speed: number;
+  speed_p50: number | null;
+  speed_p95: number | null;
+  budget: number;
+  tau: number;
+  acceptance: number;
+  waste: number;
+  step_ms: number;
+}
+
+/** A contender under each load done so far, rising. ``frontier``: numbers of the points that no other beats in both throughput and speed, from the fastest for a user on (Figure 7). */
+export interface ServedCurve {
+  name: string;
+  drafter: string;
+  policy: string;
+  gamma: number;
+  points: Served[];
+  frontier: number[];
+}
+
+/** A line of the paper's Figure 7 (throughput over speed: "frontier") or 8 (over requests: "throughput", "budget"). */
+export interface PaperCurve {
+  chart: "frontier" | "throughput" | "budget";
+  method: string;
+  points: [number, number][];
+}
+
+/** Servers compared under load, all modelled: what there is to choose, what was simulated, and what came of it. */
+export interface Serving {
+  contenders: Offer[];
+  step_rates: Offer[];
+  setup: ServingSetup;
+  title: string;
+  source: string;
+  notes: string[];
+  curves: ServedCurve[];
+  paper: PaperCurve[];
+  implied: boolean;
+  state: "" | "running" | "done" | "stopped" | "failed";
+  error: string;
+  done: number;
+  total: number;
+}
+
 /** The reader's place: branch, round and phase; ``k`` and ``sub`` refine phases that go position by position. */
 export interface Cursor {
   branch: number;
@@ -275,7 +339,7 @@ export interface Status {
   state: "loading" | "ready" | "recorded" | "running" | "measuring" | "forking" | "repeating" | "asking" | "racing";
   text: string;
   error: string;
-  where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "link" | "request";
+  where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "link" | "serving" | "request";
 }
 
 /** What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused, and so are ``policy`` and ``load``. */
@@ -328,11 +392,12 @@ export interface AppInfo {
   block_size: number;
   prompt_limit: number;
   made_by: ModelName[];
+  drafter: string;
 }
 
 /** The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked. */
 export interface ViewState {
-  kind: "stepper" | "rejection" | "lens" | "race" | "app";
+  kind: "stepper" | "rejection" | "load" | "lens" | "race" | "app";
   live: boolean;
   run: number;
   trace: Trace | null;
@@ -343,6 +408,7 @@ export interface ViewState {
   meters: Meter[];
   lens: Lens | null;
   race: Race | null;
+  serving: Serving | null;
   controls: Controls | null;
   info: AppInfo | null;
   speeds: Speeds | null;
@@ -446,6 +512,17 @@ export interface RestoreRequest {
   type: "restore";
 }
 
+/** Simulate servers under load. */
+export interface ServeRequest {
+  setup: ServingSetup;
+  type: "serve";
+}
+
+/** Stop the simulation; what it has stays. */
+export interface UnserveRequest {
+  type: "unserve";
+}
+
 /** Rounds of run ``run`` as they come: append them at ``start``. */
 export interface RoundsReply {
   run: number;
@@ -456,4 +533,4 @@ export interface RoundsReply {
 
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest;
+export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | ServeRequest | UnserveRequest;

@@ -155,9 +155,9 @@ export function Chart({ label, title, x, y, series, lines = [], height = 250, no
   const left = Math.ceil(Math.max(...written.map(textWidth), 12)) + 10;
   const top = (legend.length ? (Math.max(...legend.map((l) => l.row)) + 1) * ROW : 0) + 24;
   const [right, floor] = [Math.max(left + 40, wide - 16), top + height - 20];
-  const xAxis = makeAxis(xs, x, Math.max(2, Math.round((right - left) / 72)));
+  const xAxis = makeAxis(xs, x, Math.max(2, Math.round((right - left) / (x.log ? 50 : 72))));
   const toX = makeScale(xAxis.domain, [left, right], x.log);
-  const toY = makeScale(yAxis.domain, [floor, top], y.log);
+  const toY = makeScale(yAxis.domain, [floor, top + (lines.some((l) => l.x !== undefined) ? 16 : 0)], y.log); // room for what a line is called
   const place = (/** @type {Point} */ p) => /** @type {[number, number]} */ ([toX(p.x), toY(p.y ?? 0)]);
   const there = spots(all);
   const current = spot && all[spot.s]?.points[spot.i] ? spot : null;
@@ -193,7 +193,7 @@ export function Chart({ label, title, x, y, series, lines = [], height = 250, no
         <g class="dl-plotaxis"><path d=${`M${left} ${floor}H${right}`} />${xAxis.ticks.map((t) => html`<path d=${`M${toX(t).toFixed(1)} ${floor}v4`} />`)}</g>
         <text class="dl-plottext dl-plotname" text-anchor="end" x=${right} y=${floor + 34}>${x.label}</text>
         ${lines.map((l) => l.x !== undefined
-          ? html`<g class="dl-plotref"><path d=${`M${toX(l.x).toFixed(1)} ${floor}V${top}`} /><text class="dl-plottext" x=${toX(l.x) + (toX(l.x) > (left + right) / 2 ? -5 : 5)} text-anchor=${toX(l.x) > (left + right) / 2 ? "end" : "start"} y=${top + 10}>${l.text}</text></g>`
+          ? html`<g class="dl-plotref"><path d=${`M${toX(l.x).toFixed(1)} ${floor}V${top}`} /><text class="dl-plottext" x=${toX(l.x) + (toX(l.x) > (left + right) / 2 ? -5 : 5)} text-anchor=${toX(l.x) > (left + right) / 2 ? "end" : "start"} y=${top + 8}>${l.text}</text></g>`
           : html`<g class="dl-plotref"><path d=${`M${left} ${toY(l.y ?? 0).toFixed(1)}H${right}`} /><text class="dl-plottext" x=${right} text-anchor="end" y=${toY(l.y ?? 0) - 5}>${l.text}</text></g>`)}
         ${all.map((s, i) => html`<${Drawn} key=${i} s=${s} x=${toX} y=${toY} floor=${floor} />`)}
         ${rings.map((p) => html`<circle class="dl-plotring" cx=${toX(p.x)} cy=${toY(p.y ?? 0)} r="8" />`)}

@@ -86,3 +86,8 @@ export function Save({ picture, name, title, note = "" }) {
   return html`<span class="dl-save">${/** @type {const} */ (["svg", "png"]).map((kind) => html`<button type="button" class="dl-quiet" key=${kind} data-testid=${`save-${kind}-${name}`} aria-label=${CHART.saveAs(title, kind.toUpperCase())} title=${CHART.saveAs(title, kind.toUpperCase())} onClick=${() => save(kind)}>${kind.toUpperCase()} ↓</button>`)}
     ${error && html`<span class="dl-error" role="alert">${error}</span>`}</span>`;
 }
+
+/** A button that saves a text. @param {{ name: string, content: () => string, type: string, testid: string, disabled?: boolean, children?: any }} props ``name`` is the file's */
+export function SaveText({ name, content, type, testid, disabled, children }) {
+  return html`<button type="button" class="dl-quiet dl-savetext" data-testid=${testid} disabled=${disabled} onClick=${() => download(name, new Blob([content()], { type }))}>${children} ↓</button>`;
+}

@@ -79,7 +79,7 @@ function Panel({ model }) {
     }
     event.stopPropagation();
   };
-  const failed = status.error && !["fork", "meter", "lens", "race", "link"].includes(status.where); // those are told in their views
+  const failed = status.error && ["", "load", "generate", "example", "request"].includes(status.where); // others are told in their views
   return html`<div class="dl-panel" onKeyDown=${keys}>
     <${Examples} model=${model} busy=${busy} />
     <div class="dl-ask">
@@ -94,7 +94,7 @@ function Panel({ model }) {
         <label class="dl-field"><span data-entry="policy">${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${!controls.drafter} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
         <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ load) => set({ load })} />
         <label class="dl-field dl-switch"><input type="checkbox" role="switch" data-testid="drafter" checked=${controls.drafter} onChange=${(/** @type {any} */ e) => set({ drafter: e.target.checked })} />
-          <span>${APP.drafter} <span class="dl-note">${controls.drafter ? APP.drafterOn : APP.drafterOff}</span></span></label>
+          <span>${APP.drafter} <b data-testid="drafter-name">${info.drafter}</b> <span class="dl-note">${controls.drafter ? APP.drafterOn : APP.drafterOff}</span></span></label>
       </div>
       <div class="dl-run">
         <button type="button" class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>

@@ -1,10 +1,12 @@
 // The drafter race: one prompt, the same uniforms, several drafters; every round a block that opens in the stepper.
 import { useState } from "preact/hooks";
+import { Chart } from "../draw/chart.js";
 import { tauEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Flow } from "../draw/token.js";
 import { fixed, prob, rate, showToken } from "../logic/format.js";
+import { emitted, looksOf } from "../logic/lanes.js";
 import { atStep } from "../logic/place.js";
 import { allSteps, endOf } from "../logic/steps.js";
 import { isBusy, sender, useTrait } from "../store.js";
@@ -49,6 +51,20 @@ function LaneView({ lane, fastest, opened, current, may, onOpen }) {
   </li>`;
 }
 
+/** The lanes against each other: tokens by passes of the target, the steeper the larger tau, and acceptance by position. @param {{ lanes: Lane[] }} props */
+function Against({ lanes }) {
+  const there = lanes.filter((lane) => lane.rounds.length);
+  if (there.length < 2) return null;
+  const looks = looksOf(there.map((lane) => lane.name));
+  const progress = there.map((lane) => {
+    let sum = 0;
+    return { name: R.withTau(lane.title, fixed(lane.tau, 2)), ...looks[lane.name], mark: "none", points: [{ x: 0, y: 0 }, ...lane.rounds.map((block, i) => ({ x: i + 1, y: (sum += emitted(block)) }))] };
+  });
+  const share = there.filter((lane) => lane.acceptance.length).map((lane) => ({ name: lane.title, ...looks[lane.name], points: lane.acceptance.map((y, i) => ({ x: i + 1, y })) }));
+  return html`<div class="dl-charts"><${Chart} label=${R.progress} title=${R.progress} file="race-tokens" testid="race-tokens" note=${R.measuredNote} height=${200} x=${{ label: R.passes, min: 0 }} y=${{ label: R.tokens, min: 0 }} series=${progress} />
+    ${share.length > 0 && html`<${Chart} label=${R.acceptance} title=${R.acceptance} file="race-acceptance" testid="race-acceptance" note=${R.measuredNote} height=${200} x=${{ label: R.position, ticks: Array.from({ length: Math.max(...share.map((s) => s.points.length)) }, (_, i) => i + 1) }} y=${{ label: R.share, min: 0, max: 1 }} series=${share} />`}</div>`;
+}
+
 /** @param {{ model: Model }} props */
 export function Race({ model }) {
   const [race] = useTrait(model, "race");
@@ -86,7 +102,7 @@ export function Race({ model }) {
       ${status.where === "race" && status.error && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
     </div>`}
     ${race.lanes.length > 0 && html`<p class="dl-note">${R.on(race.prompt, Number(race.settings.seed), String(race.settings.temperature), race.device)}</p>
-      <ol class="dl-lanes">${race.lanes.map((lane) => html`<${LaneView} key=${lane.name} lane=${lane} fastest=${fastest} opened=${race.opened === lane.name} current=${cursor?.round ?? 0} may=${!model.still && !busy} onOpen=${(/** @type {number} */ i) => open(lane.name, i)} />`)}</ol>`}
+      <${Against} lanes=${race.lanes} /><ol class="dl-lanes">${race.lanes.map((lane) => html`<${LaneView} key=${lane.name} lane=${lane} fastest=${fastest} opened=${race.opened === lane.name} current=${cursor?.round ?? 0} may=${!model.still && !busy} onOpen=${(/** @type {number} */ i) => open(lane.name, i)} />`)}</ol>`}
     ${!app && trace && html`<div class="dl-opened"><h3 class="dl-label">${R.opened(race.lanes.find((lane) => lane.name === race.opened)?.title ?? "")}</h3><${Stepper} model=${model} theme=${false} /></div>`}
   </section>`;
 }

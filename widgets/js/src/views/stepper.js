@@ -3,10 +3,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { scheduleEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { Rich } from "../draw/rich.js";
+import { SaveText, fileName } from "../draw/save.js";
 import { changes, merged, overridesOf } from "../logic/diff.js";
 import { cellSentence, scheduleFacts, scheduleGrounds, stepSentence } from "../logic/facts.js";
 import { atStep, selected, told } from "../logic/place.js";
 import { known } from "../logic/steps.js";
+import { traceOf } from "../logic/trace.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { S } from "../strings.js";
 import { BranchTabs, Diff } from "./branches.js";
@@ -102,6 +104,7 @@ function Loaded({ model, shown, detail, theme }) {
     ${parent && html`<${Diff} parent=${parent} fork=${branch} />`}
     ${detail && html`<${Detail} round=${round} k=${place.k} now=${now} />`}
     <${Footer} round=${round} now=${now} device=${trace?.device ?? ""} />
-    <p class="dl-note dl-keys">${S.keys}</p>
+    <div class="dl-line"><p class="dl-note dl-keys">${S.keys}</p>
+      ${trace && html`<${SaveText} name=${`${fileName(trace.prompt.slice(0, 40))}${branch.id ? `-fork-${branch.id}` : ""}.json`} type="application/json" testid="save-trace" disabled=${busy} content=${() => JSON.stringify(traceOf(trace, branch))}>${S.saveTrace}<//>`}</div>
   </div>`;
 }

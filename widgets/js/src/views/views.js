@@ -1,6 +1,7 @@
 // Every view but the stepper and the app by its kind: a new one is a module and a line here.
 import { TABS } from "../strings.js";
 import { HeadLens } from "./lens.js";
+import { LoadLab } from "./load.js";
 import { Race } from "./race.js";
 import { Rejection } from "./rejection.js";
 
@@ -9,6 +10,7 @@ import { Rejection } from "./rejection.js";
 /** In the order of the tabs. @type {Record<string, Entry>} */
 export const VIEWS = {
   rejection: { View: Rejection, ...TABS.rejection, rounds: true },
+  load: { View: LoadLab, ...TABS.load, rounds: false },
   race: { View: Race, ...TABS.race, rounds: false },
   lens: { View: HeadLens, ...TABS.lens, rounds: true },
 };
