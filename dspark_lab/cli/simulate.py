@@ -102,7 +102,7 @@ def simulate(
     from dspark_lab.scheduling.contenders import MTP_1, caveats, contender_named
 
     data, rate = PaperData.load(paper_data), step_rate_named(step_rate)
-    given = {"draft_ms": draft_ms, "draft_share": draft_share, "raw": raw}
+    given: dict[str, Any] = {"draft_ms": draft_ms, "draft_share": draft_share, "raw": raw}
     contenders = (
         _paper_contenders(policy or [PAPER_POLICY], given)
         if paper

@@ -88,9 +88,10 @@ def sweep(
     constant = {
         x if isinstance(x, Constant) else Constant(x) for x in loads if isinstance(x, (int, np.integer, Constant))
     }
-    arrivals: list[Arrivals] = sorted(constant, key=lambda c: c.requests)
+    rising = sorted(constant, key=lambda c: c.requests)
+    arrivals: list[Arrivals] = [*rising]
     arrivals += [x for x in loads if not isinstance(x, (int, np.integer, Constant))]
-    most = max((c.requests for c in constant), default=1)
+    most = rising[-1].requests if rising else 1
     step_rate = step_rate.extended(most * (1 + max(c.drafting.gamma for c in contenders)))
     tables: dict[int, Bootstrap] = {}
     for c in contenders:
