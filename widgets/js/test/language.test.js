@@ -16,6 +16,7 @@ const leaves = (value, path = []) =>
 /** What a function says to several arguments of each kind; markers show which of them it says. */
 const SAMPLES = [(i) => `⟦${i}⟧`, () => 0, () => 1, () => 2, () => "", () => true];
 const said = (text) => SAMPLES.map((sample) => String(text(...Array.from({ length: text.length }, (_, i) => sample(i)))));
+const BROKEN = /undefined|NaN|\[object/;
 const markers = (text) => [...new Set(text.match(/⟦\d⟧/g) ?? [])].sort();
 const isWords = (text) => /[A-Za-z]{2}/.test(text.replace(/softmax|norm|min|max|\bp_[td]\b/g, ""));
 
@@ -56,7 +57,7 @@ for (const language of OTHERS) {
       }
       const [here, there] = [said(own[path]), said(text)];
       here.forEach((words, i) => {
-        assert.doesNotMatch(words, /undefined|NaN|\[object/, path);
+        if (!BROKEN.test(there[i])) assert.doesNotMatch(words, BROKEN, path);
         if (i === 0) assert.deepEqual(markers(words), markers(there[i]), `${path}: arguments that are said`);
         assert.equal(words === "", there[i] === "", path);
       });
@@ -65,6 +66,6 @@ for (const language of OTHERS) {
 
   test(`${LANGUAGES[language]} repeats no English words`, () => {
     const copied = english.filter(([path, text]) => typeof text === "string" && isWords(text) && own[path] === text).map(([path]) => path);
-    assert.deepEqual(copied.filter((path) => !/^S\.settings\.top_|^S\.rows\.token\.0$/.test(path)), []);
+    assert.deepEqual(copied.filter((path) => !/^S\.settings\.top_|^S\.rows\.token\.0$|\.mtp-1$/.test(path)), []);
   });
 }
