@@ -447,7 +447,9 @@ export const METER = {
   caught: "Caught: these counts do not come from p_t.",
   impossible: (/** @type {number} */ n) => `Caught: ${count(n, "token")} came out that the target never gives.`,
   tooFew: "Too few counts in more than one bin for a test: this token is next to certain, or more rounds are needed.",
-  historyLabel: (/** @type {string} */ p, /** @type {number} */ n) => `p-value as rounds add up; after ${n} rounds ${p}`,
+  historyTitle: "The test as rounds add up, measured",
+  historyRounds: "rounds",
+  historyName: "p-value",
   historyNote: "p as rounds add up; dashed: .05. Watched all along, an exact rule dips below it now and then and comes back. A wrong one goes to 0 and stays.",
   notLive: {
     page: "Open in the notebook to repeat the round.",

@@ -1,6 +1,7 @@
 // The exactness meter: this round again and again with fresh seeds, its first tokens counted and held against p_t.
 import { useState } from "preact/hooks";
 import { explain } from "../draw/glossary.js";
+import { Chart } from "../draw/chart.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Pairs } from "../draw/pairs.js";
@@ -17,18 +18,12 @@ const RULES = /** @type {Rule[]} */ (Object.keys(M.rules));
 const ROUNDS = [200, 2000];
 const CAUGHT = 0.001;
 
-/** p-values as rounds add up, and the level below which a rule is called caught. @param {{ history: [number, number][] }} props */
+/** p-values as rounds add up, and the level that an exact rule stays above nearly always. @param {{ history: [number, number][] }} props */
 function History({ history }) {
   if (history.length < 2) return null;
-  const last = history[history.length - 1][0];
-  const [wide, high] = [300, 64];
-  const x = (/** @type {number} */ n) => (wide * n) / last;
-  const y = (/** @type {number} */ p) => high - 4 - (high - 8) * p;
-  return html`<figure class="dl-history"><svg viewBox=${`0 0 ${wide} ${high}`} role="img" aria-label=${M.historyLabel(prob(history[history.length - 1][1]), last)}>
-    <line class="dl-history-level" x1="0" x2=${wide} y1=${y(0.05)} y2=${y(0.05)} />
-    <polyline points=${history.map(([n, p]) => `${x(n)},${y(p)}`).join(" ")} />
-    <circle cx=${x(last)} cy=${y(history[history.length - 1][1])} r="3" />
-  </svg><figcaption class="dl-note">${M.historyNote}</figcaption></figure>`;
+  const points = history.map(([x, y]) => ({ x, y }));
+  return html`<div class="dl-history"><${Chart} label=${M.historyTitle} title=${M.historyTitle} file="exactness" testid="meter-history" note=${M.historyNote} height=${110}
+    x=${{ label: M.historyRounds, min: 0, max: points[points.length - 1].x }} y=${{ label: "p", min: 0, max: 1, format: prob }} series=${[{ name: M.historyName, look: "text", mark: "none", points }]} lines=${[{ y: 0.05, text: ".05" }]} /></div>`;
 }
 
 /** @param {{ m: Reading }} props */
