@@ -396,7 +396,9 @@ export default {
     caught: "识破：这些计数不是出自 p_t。",
     impossible: (n) => `识破：出现了 ${n} 个目标模型绝不会给出的 token。`,
     tooFew: "有足够计数的组不足两个，无法检验：这个 token 几乎是确定的，或者轮数还不够。",
-    historyLabel: (p, n) => `p 值随轮数的变化；${n} 轮之后为 ${p}`,
+    historyTitle: "检验随轮数的变化（实测）",
+    historyRounds: "轮数",
+    historyName: "p 值",
     historyNote: "p 值随轮数的变化；虚线为 0.05。一路看下来，精确的规则也会偶尔跌破再回来；错误的规则会降到 0 并停在那里。",
     notLive: {
       page: "要重复本轮，请在 notebook 中打开。",
