@@ -200,6 +200,21 @@ def test_a_lane_opens_as_a_live_session(race: DrafterRace) -> None:
     assert race.race["opened"] == "early-exit"
 
 
+def test_the_page_goes_on_with_the_drafter_of_the_lane_that_is_opened(tiny_lab: Lab) -> None:
+    app = LabApp(lambda: tiny_lab, recorded="nowhere")
+    assert app.wait_loaded(60)
+    app.controls = {**app.controls, "prompt": PROMPT, "max_new_tokens": 6}
+    ask(app, type="race", prompt=PROMPT, drafters=["prompt-lookup", "none"])
+    ask(app, type="open", lane="prompt-lookup", round=0)
+    titles = {runner.name: runner.title for runner in runners()}
+    assert (app.info["drafter"], app.controls["drafter"]) == (titles["prompt-lookup"], True)
+    ask(app, type="generate", controls=app.controls)
+    assert app.trace["drafter"]["kind"] == "prompt-lookup" and not app.status["error"]
+    ask(app, type="race", prompt=PROMPT, drafters=["none"])
+    ask(app, type="open", lane="none", round=0)
+    assert app.controls["drafter"] is False
+
+
 def test_acceptance_counts_what_was_reached() -> None:
     rounds = fixtures.trace(seed=3).rounds
     by_hand = counts(rounds)["acceptance"]
