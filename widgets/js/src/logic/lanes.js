@@ -9,9 +9,11 @@ const KNOWN = {
   dflash: { look: "ok", mark: "triangle", dash: "7 4" },
   eagle3: { look: "bonus", mark: "star", dash: "9 3 2 3" },
   mtp: { look: "target", mark: "square", dash: "5 2" },
+  "early-exit": { look: "no", mark: "diamond", dash: "12 4" },
+  "prompt-lookup": { look: "text", mark: "square", dash: "5 2" },
   none: { look: "muted", mark: "cross", dash: "2 3" },
 };
-const LEFT = ["no", "text", "target", "ok", "draft", "bonus"].flatMap((look, i) => [{ look, mark: ["diamond", "square", "triangle", "star", "circle"][i % 5], dash: ["12 4", "1 4", "5 2"][i % 3] }]);
+const LEFT = ["no", "text", "target", "ok", "draft", "bonus"].flatMap((look, i) => [{ look, mark: ["square", "triangle", "star", "circle", "diamond"][i % 5], dash: ["12 4", "1 4", "5 2"][i % 3] }]);
 
 /** A look of its own for each lane. @param {string[]} names */
 export function looksOf(names) {

@@ -18,6 +18,8 @@ import { Stepper } from "./stepper.js";
 /** @typedef {import("../contract").Piece} Piece */
 /** @typedef {import("../store.js").Model} Model */
 
+const DENSE = 30;
+
 /** By position, the share accepted of those that were reached. @param {{ lane: Lane }} props */
 function Acceptance({ lane }) {
   if (!lane.acceptance.length) return null;
@@ -58,7 +60,7 @@ function Against({ lanes }) {
   const looks = looksOf(there.map((lane) => lane.name));
   const progress = there.map((lane) => {
     let sum = 0;
-    return { name: R.withTau(lane.title, fixed(lane.tau, 2)), ...looks[lane.name], mark: "none", points: [{ x: 0, y: 0 }, ...lane.rounds.map((block, i) => ({ x: i + 1, y: (sum += emitted(block)) }))] };
+    return { name: R.withTau(lane.title, fixed(lane.tau, 2)), ...looks[lane.name], ...(lane.rounds.length > DENSE && { mark: "none" }), points: [{ x: 0, y: 0 }, ...lane.rounds.map((block, i) => ({ x: i + 1, y: (sum += emitted(block)) }))] };
   });
   const share = there.filter((lane) => lane.acceptance.length).map((lane) => ({ name: lane.title, ...looks[lane.name], points: lane.acceptance.map((y, i) => ({ x: i + 1, y })) }));
   return html`<div class="dl-charts"><${Chart} label=${R.progress} title=${R.progress} file="race-tokens" testid="race-tokens" note=${R.measuredNote} height=${200} x=${{ label: R.passes, min: 0 }} y=${{ label: R.tokens, min: 0 }} series=${progress} />
