@@ -48,6 +48,12 @@ for (const language of OTHERS) {
   const own = Object.fromEntries(leaves(TRANSLATIONS[language]));
   const english = leaves(ENGLISH).filter(([path]) => !ALIKE.test(path));
 
+  test(`${LANGUAGES[language]} lacks no text and has none of its own`, () => {
+    assert.deepEqual(english.map(([path]) => path).filter((path) => !(path in own)), [], "not translated yet");
+    const known = new Set(leaves(ENGLISH).map(([path]) => path));
+    assert.deepEqual(Object.keys(own).filter((path) => !known.has(path)), [], "no English text of that name");
+  });
+
   test(`${LANGUAGES[language]} says with every argument what English says with it`, () => {
     for (const [path, text] of english.filter(([path]) => path in own)) {
       assert.equal(typeof own[path], typeof text, path);
