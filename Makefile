@@ -3,6 +3,7 @@ PYTHON ?= python3
 # Linux without a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cpu fetches the small CPU build of torch.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+SERVE_ARGS ?= --host 0.0.0.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check-js bench clean
+.PHONY: help demo serve lab test check-js bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ help: ## this list
 
 demo: $(MADE_LAB) ## the page, at the address it prints
 	@$(BIN)/dspark-lab serve
+
+serve: $(MADE_LAB) ## the page for others: SERVE_ARGS, see `dspark-lab serve --help`
+	@$(BIN)/dspark-lab serve --no-browser --ready 2 $(SERVE_ARGS)
 
 lab: $(MADE_LAB) ## the course in JupyterLab
 	@$(BIN)/python -m dspark_widgets.serving.lab notebooks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 
@@ -94,6 +95,12 @@ def load(target: str | Path | None = None, drafter: str | Path | None = None, de
         drafter = "dspark"
     loaded = load_target(POCKET / "target" if target is None else target, place)
     return Lab(loaded, load_drafter(drafter, loaded) if drafter is not None else None)
+
+
+@cache
+def shared() -> Lab:
+    """The pocket pair, loaded once a process. Processes forked after that share its weights."""
+    return load()
 
 
 def ready_kinds() -> list[str]:

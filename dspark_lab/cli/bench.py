@@ -9,6 +9,7 @@ import typer
 
 from dspark_lab.cli import options, runs
 from dspark_lab.cli.lazy import part
+from dspark_lab.errors import LabError
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine, as ratios.")
 
@@ -61,6 +62,23 @@ def schedule(
     """Time of one scheduling decision by requests and policy, beside Algorithm 1 in plain Python."""
     options.check_outputs(json=json)
     part("dspark_lab.bench.schedule", "run", "install the lab again")(quick=quick, json_file=json)
+
+
+@app.command("web")
+def web(
+    quick: Annotated[bool, typer.Option("--quick", help="Few repeats and visitors: a look, soon.")] = False,
+    visitors: Annotated[int, options.whole_option("Visitors at once.")] = 12,
+    no_share: Annotated[bool, typer.Option("--no-share", help="Kernels that share nothing, for comparison.")] = False,
+    json: options.JsonFile = None,
+) -> None:
+    """The page in a real Chromium: first content, live models, a step, a fork, many visitors at once and their memory."""
+    options.check_outputs(json=json)
+    if not 1 <= visitors <= 100:
+        raise LabError(f"--visitors is {visitors}, but must be from 1 to 100: 12 is usual.")
+    remedy = 'pip install "dspark-lab[lab,test]" && playwright install chromium'
+    part("dspark_widgets.serving.bench", "run", remedy)(
+        quick=quick, visitors=2 if quick else visitors, share=not no_share, json_file=json
+    )
 
 
 @app.command("serving")

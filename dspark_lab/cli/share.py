@@ -27,9 +27,28 @@ def serve(
     host: Annotated[
         str, options.name_option("Listen on this address; 0.0.0.0 lets others in, with a token.")
     ] = "127.0.0.1",
-    base_url: Annotated[str, typer.Option(help="The page's path, for a proxy in front of it.")] = "/",
+    base_url: Annotated[str, typer.Option(help="The page's path, for a proxy in front of it.", metavar="PATH")] = "/",
+    public_url: Annotated[
+        str,
+        typer.Option(
+            help="The address that visitors use, where a reverse proxy stands in front; its headers are believed then.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = "",
+    ready: Annotated[int, options.whole_option("Kernels kept ready; with 0 one starts when a page asks.")] = 1,
+    visitors: Annotated[int, options.whole_option("The most visitors at a time; others are asked to come again.")] = 12,
+    idle: Annotated[
+        float, options.number_option("Minutes without a request after which an open page gives up its kernel.")
+    ] = 30.0,
+    most_prompt: Annotated[int, options.whole_option("The most characters of a prompt.")] = 4000,
+    most_tokens: Annotated[int, options.whole_option("The most new tokens of a run.")] = 512,
+    most_forks: Annotated[int, options.whole_option("The most forks that a visitor keeps.")] = 32,
+    no_share: Annotated[
+        bool,
+        typer.Option("--no-share", help="Start kernels one by one, not forked from one that has the models loaded."),
+    ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
-    no_preheat: Annotated[bool, typer.Option("--no-preheat", help="Start a kernel only when a page asks.")] = False,
     timeout: Annotated[float, options.number_option("Seconds to wait for the server to answer.")] = 120.0,
 ) -> None:
     """Open the page in a browser; Ctrl-C ends it."""
@@ -39,17 +58,27 @@ def serve(
         raise LabError(f"--timeout is {timeout}, but must be a number of seconds above 0: 120 is the usual one.")
     page = _page(notebook)
     require("voila")
-    run = part("dspark_widgets.serving.server", "serve")
-    try:
-        status = run(
-            page,
-            port=port,
-            host=host,
-            base_url=base_url,
-            preheat=not no_preheat,
-            open_browser=not no_browser,
-            timeout=timeout,
+    run, hosting_of, can_share, limits_of = (
+        part(f"dspark_widgets.{module}", name)
+        for module, name in (
+            ("serving.server", "serve"),
+            ("serving.options", "Hosting"),
+            ("serving.options", "can_share"),
+            ("limits", "Limits"),
         )
+    )
+    hosting = hosting_of(
+        host=host,
+        base_url=base_url,
+        public_url=public_url,
+        ready=ready,
+        visitors=visitors,
+        idle=idle,
+        share=can_share() and not no_share,
+        limits=limits_of(most_prompt, most_tokens, most_forks),
+    )
+    try:
+        status = run(page, port=port, hosting=hosting, open_browser=not no_browser, timeout=timeout)
     except (OSError, OverflowError) as error:  # a timeout is an OSError too
         raise LabError(f"the page cannot be served: {error}") from error
     raise typer.Exit(status)

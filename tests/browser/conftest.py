@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
 from dspark_widgets.serving import voila_command
+from dspark_widgets.serving.options import Hosting
 from tests.browser.ensure_browser import REMEDY, find_browser
 from tests.browser.helpers import NOTEBOOKS, READY, keep_failure
 from tests.browser.servers import Workplace, blackhole, is_local, running, unused_port
@@ -141,7 +142,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
 def voila(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page, served as ``dspark-lab serve`` does. Its first kernel finds the gate closed."""
     port = unused_port()
-    command = voila_command(NOTEBOOKS / "app.ipynb", port)
+    command = voila_command(NOTEBOOKS / "app.ipynb", port, Hosting(share=False))  # a shared model knows no gate
     log = tmp_path_factory.mktemp("voila") / "log.txt"
     workplace.gate.unlink()
     with running(command, f"http://127.0.0.1:{port}/voila/static/voila.js", workplace, log):

@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 from dspark_lab import Overrides, Settings, Trace
 from dspark_lab.loading import Lab
 from dspark_lab.session import Session
-from dspark_widgets.app import PROMPT_LIMIT, RECORDED
+from dspark_widgets.app import RECORDED
 from dspark_widgets.examples import find_examples
+from dspark_widgets.limits import Limits
 from tests.browser import helpers
 from tests.browser.conftest import Watch, opened
 from tests.browser.helpers import READY, fill, generate
@@ -218,7 +219,7 @@ def test_a_prompt_that_got_past_the_fields_limit_is_refused_too(ready: Page) -> 
     ready.get_by_test_id("prompt").evaluate("(field) => field.removeAttribute('maxlength')")
     fill(ready, "9z " * 3334)
     ready.get_by_test_id("generate").click()
-    expect(ready.get_by_test_id("error")).to_contain_text(f"at most {PROMPT_LIMIT:,}")
+    expect(ready.get_by_test_id("error")).to_contain_text(f"at most {Limits().prompt:,}")
 
 
 def test_markup_in_a_prompt_is_text(ready: Page, pocket_lab: Lab) -> None:

@@ -13,6 +13,13 @@ import pytest
 from dspark_lab.cli import checks, requirements
 from dspark_lab.cli.checks import BROKEN, MISSING, OK, OLD, Check
 from dspark_lab.cli.requirements import Requirement, at_least
+from dspark_widgets.limits import Limits
+from dspark_widgets.serving.options import Hosting
+
+HOSTING = [
+    *("--ready", "2", "--visitors", "30", "--idle", "5", "--no-share"),
+    *("--most-prompt", "500", "--most-tokens", "64", "--most-forks", "8"),
+]
 
 
 class Recorder:
@@ -89,22 +96,43 @@ def test_a_file_that_is_no_trace_is_refused(cli: Any) -> None:
 
 def test_serve_hands_on_its_options_and_its_status(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     serve = Recorder(3)
-    monkeypatch.setitem(sys.modules, "dspark_widgets.serving.server", SimpleNamespace(serve=serve))
+    monkeypatch.setattr("dspark_widgets.serving.server.serve", serve)
     monkeypatch.setattr("dspark_lab.cli.share.require", lambda _: None)
     Path("page.ipynb").write_text("{}")
-    result = cli("serve", "page.ipynb", "--port", "9000", "--no-browser", "--base-url", "/lab/")
+    result = cli("serve", "page.ipynb", "--port", "9000", "--no-browser", "--base-url", "/lab/", *HOSTING)
     assert result.exit_code == 3
     assert serve.calls[0] == (
         (Path("page.ipynb"),),
         {
             "port": 9000,
-            "host": "127.0.0.1",
-            "base_url": "/lab/",
-            "preheat": True,
+            "hosting": Hosting(
+                base_url="/lab/", ready=2, visitors=30, idle=5.0, share=False, limits=Limits(500, 64, 8)
+            ),
             "open_browser": False,
             "timeout": 120.0,
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--visitors", "0", "from 1 to 10,000"),
+        ("--ready", "-1", "0 to 100"),
+        ("--idle", "0", "minutes above 0"),
+        ("--most-tokens", "0", "limit on tokens is 0"),
+        ("--public-url", "lab.example.org", "https://lab.example.org/"),
+    ],
+)
+def test_serve_refuses_limits_that_are_none(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, option: str, value: str, said: str
+) -> None:
+    serve = Recorder(0)
+    monkeypatch.setattr("dspark_widgets.serving.server.serve", serve)
+    Path("page.ipynb").write_text("{}")
+    result = cli("serve", "page.ipynb", option, value)
+    assert result.exit_code == 2 and said in result.stderr.replace("\n", " ") and value in result.stderr
+    assert not serve.calls
 
 
 def test_serve_without_its_packages_names_the_remedy(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +147,7 @@ def test_a_taken_port_is_one_message(cli: Any, monkeypatch: pytest.MonkeyPatch) 
     def taken(*_: Any, **__: Any) -> None:
         raise OSError("no free port on 127.0.0.1: port 9000 taken")
 
-    monkeypatch.setitem(sys.modules, "dspark_widgets.serving.server", SimpleNamespace(serve=taken))
+    monkeypatch.setattr("dspark_widgets.serving.server.serve", taken)
     monkeypatch.setattr("dspark_lab.cli.share.require", lambda _: None)
     Path("page.ipynb").write_text("{}")
     result = cli("serve", "page.ipynb", "--port", "9000")

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from voila.paths import collect_template_paths
 
+from dspark_lab.errors import LabError
 from dspark_widgets.serving import free_port, serve, voila_command
-from dspark_widgets.serving.handlers import NoDelayConnection
+from dspark_widgets.serving.handlers import NoDelayConnection, PageConnection
 from dspark_widgets.serving.lab import lab_command
-from dspark_widgets.serving.options import CONNECTION, is_loopback
+from dspark_widgets.serving.options import CONNECTION, PAGE_CONNECTION, Hosting, is_loopback
 from dspark_widgets.serving.page import SHARE, PageServer
 
 NOTEBOOK = Path("notebooks/app.ipynb")
@@ -89,7 +90,7 @@ def test_a_local_page_asks_for_no_token_and_stays_on_its_port() -> None:
 
 
 def test_a_page_on_the_network_asks_for_a_token() -> None:
-    assert "--token" in voila_command(NOTEBOOK, 8866, host="0.0.0.0")
+    assert "--token" in voila_command(NOTEBOOK, 8866, Hosting(host="0.0.0.0"))
 
 
 def test_the_page_shows_no_source_no_traceback_and_no_other_file() -> None:
@@ -106,18 +107,39 @@ def test_the_page_shows_no_source_no_traceback_and_no_other_file() -> None:
 
 def test_one_kernel_waits_ready_unless_told_otherwise() -> None:
     assert {"--preheat_kernel=True", "--pool_size=1"} <= set(voila_command(NOTEBOOK, 8866))
-    assert {"--preheat_kernel=False", "--pool_size=0"} <= set(voila_command(NOTEBOOK, 8866, preheat=False))
+    assert {"--preheat_kernel=True", "--pool_size=3"} <= set(voila_command(NOTEBOOK, 8866, Hosting(ready=3)))
+    assert {"--preheat_kernel=False", "--pool_size=0"} <= set(voila_command(NOTEBOOK, 8866, Hosting(ready=0)))
 
 
-def test_a_kernel_ends_only_when_idle_and_its_page_gone() -> None:
-    command = voila_command(NOTEBOOK, 8866)
-    assert "--MappingKernelManager.cull_connected=False" in command
-    assert any(option.startswith("--MappingKernelManager.cull_idle_timeout=") for option in command)
+def test_a_dead_kernel_is_not_started_again_without_its_widgets() -> None:
+    assert "--KernelManager.autorestart=False" in voila_command(NOTEBOOK, 8866)
+
+
+def test_a_proxys_address_sets_path_and_origin() -> None:
+    hosting = Hosting(public_url="https://lab.example.org:8443/deep/er")
+    assert (hosting.path, hosting.origin) == ("/deep/er/", "https://lab.example.org:8443")
+    assert {"--base_url=/deep/er/", "--PageServer.origin=https://lab.example.org:8443"} <= set(
+        voila_command(NOTEBOOK, 8866, hosting)
+    )
+    settings = PageServer(port=8866, base_url="/", origin=hosting.origin).tornado_settings
+    assert "wss://lab.example.org:8443" in settings["headers"]["Content-Security-Policy"]
+    assert settings["allow_origin"] == hosting.origin
+    assert "lab.example.org" in settings["local_hostnames"] and not settings["allow_remote_access"]
+
+
+@pytest.mark.parametrize(
+    "url", ["lab.example.org", "ftp://lab.example.org", "https://", "https://lab.example.org/?x=1"]
+)
+def test_a_proxys_address_must_be_one(url: str) -> None:
+    with pytest.raises(LabError, match="https://lab.example.org/dspark/"):
+        Hosting(public_url=url)
 
 
 def test_page_and_lab_share_the_fast_websocket() -> None:
     assert f"{NoDelayConnection.__module__}.{NoDelayConnection.__name__}" == CONNECTION
-    assert f"--Voila.kernel_websocket_connection_class={CONNECTION}" in voila_command(NOTEBOOK, 8866)
+    assert issubclass(PageConnection, NoDelayConnection)
+    assert f"{PageConnection.__module__}.{PageConnection.__name__}" == PAGE_CONNECTION
+    assert f"--Voila.kernel_websocket_connection_class={PAGE_CONNECTION}" in voila_command(NOTEBOOK, 8866)
     assert f"--ServerApp.kernel_websocket_connection_class={CONNECTION}" in lab_command(Path("notebooks"))
 
 

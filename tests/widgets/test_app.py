@@ -16,6 +16,7 @@ from dspark_lab.trace import Round
 from dspark_widgets.app import LabApp, read_controls
 from dspark_widgets.contract import Controls
 from dspark_widgets.examples import find_examples
+from dspark_widgets.limits import Limits
 from tests.widgets import fixtures
 
 
@@ -188,7 +189,7 @@ def test_an_error_of_a_run_is_shown_and_the_page_goes_on(recorded: Path) -> None
 )
 def test_controls_out_of_range_are_refused_with_the_limit(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(LabError, match=said):
-        read_controls(replace(Controls(prompt="hello"), **changed), block_size=7)
+        read_controls(replace(Controls(prompt="hello"), **changed), block_size=7, limits=Limits())
 
 
 def test_a_page_without_models_and_recordings_still_opens(tmp_path: Path) -> None:

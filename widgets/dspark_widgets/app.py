@@ -17,6 +17,7 @@ from dspark_widgets import contract, permalink, requests
 from dspark_widgets.examples import find_examples
 from dspark_widgets.jobs import explain
 from dspark_widgets.lens import HeadLens
+from dspark_widgets.limits import Limits
 from dspark_widgets.load import LoadLab
 from dspark_widgets.race import ALONE, DrafterRace, Lab, runners
 from dspark_widgets.rejection import RejectionView
@@ -24,7 +25,6 @@ from dspark_widgets.stepper import Stepper
 from dspark_widgets.view import Stop
 
 RECORDED = Path(__file__).parent / "recorded"
-PROMPT_LIMIT = 4000
 BLOCK_SIZE = 7
 CHOSEN = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "policy", "load")
 """The settings that the page's controls hold."""
@@ -51,11 +51,11 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace, LoadLab):
         if unknown:
             raise LabError(f"unknown argument {sorted(unknown)[0]!r}: LabApp takes load and recorded.")
         super().__init__()
-        self._folder, self._loading = Path(recorded), load is not None
+        self._folder, self._loading, self._limits = Path(recorded), load is not None, Limits.here()
         self._streamed: list[Round] = []
         examples = tuple(find_examples(self._folder))
         self.controls = to_json(contract.Controls())
-        self.info = to_json(contract.AppInfo(examples, "", BLOCK_SIZE, PROMPT_LIMIT))
+        self.info = to_json(contract.AppInfo(examples, "", BLOCK_SIZE, self._limits.prompt, self._limits.tokens))
         self.speeds = None
         if examples:
             self._show_example(examples[0].domain, examples[0].index)
@@ -117,7 +117,8 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace, LoadLab):
 
     def race_settings(self, prompt: str) -> Settings:
         """As the page's controls are; each drafter drafts at most its block."""
-        return read_controls(contract.Controls(**{**self.controls, "prompt": prompt}), self.info["block_size"])
+        controls = contract.Controls(**{**self.controls, "prompt": prompt})
+        return read_controls(controls, self.info["block_size"], self._limits)
 
     def _show_example(self, domain: str, index: int, cursor: contract.Cursor | None = None) -> None:
         trace = Trace.load(self._folder / f"{domain}_{index}.json")
@@ -136,7 +137,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace, LoadLab):
 
     def on_generate(self, request: requests.GenerateRequest) -> None:
         lab, controls = self._loaded(), request.controls
-        settings = read_controls(controls, self.info["block_size"])
+        settings = read_controls(controls, self.info["block_size"], self._limits)
         lab.check(controls.prompt)  # before the page is cleared: what cannot run leaves all as it is
 
         def job(should_stop: Stop) -> None:
@@ -152,7 +153,7 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace, LoadLab):
         controls = contract.Controls(
             **{**known, "prompt": link.prompt, "gamma": gamma, "drafter": link.drafter is not None}
         )
-        read_controls(controls, self.info["block_size"])
+        read_controls(controls, self.info["block_size"], self._limits)
         lab.check(link.prompt)
 
         def job(should_stop: Stop) -> None:
@@ -235,13 +236,17 @@ class LabApp(Stepper, RejectionView, HeadLens, DrafterRace, LoadLab):
             self.send(to_json(requests.RoundsReply(self.run, have, tuple(self._streamed[have:]))))
 
 
-def read_controls(controls: contract.Controls, block_size: int) -> Settings:
-    """The settings of the page's controls. Raises LabError for a prompt or a value that cannot be run."""
+def read_controls(controls: contract.Controls, block_size: int, limits: Limits) -> Settings:
+    """The settings of the page's controls. Raises LabError for a prompt or a value that cannot be run, or is beyond a limit."""
     if not controls.prompt.strip():
         raise LabError("the prompt is empty: write one, or pick an example.")
-    if len(controls.prompt) > PROMPT_LIMIT:
+    if len(controls.prompt) > limits.prompt:
         raise LabError(
-            f"the prompt has {len(controls.prompt):,} characters, but at most {PROMPT_LIMIT:,} fit here: shorten it."
+            f"the prompt has {len(controls.prompt):,} characters, but at most {limits.prompt:,} fit here: shorten it."
+        )
+    if controls.max_new_tokens > limits.tokens:
+        raise LabError(
+            f"max_new_tokens is {controls.max_new_tokens:,}, but a run here gives at most {limits.tokens:,}: ask for fewer."
         )
     if not 0 <= controls.gamma <= block_size:
         raise LabError(

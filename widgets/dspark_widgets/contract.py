@@ -21,7 +21,20 @@ DOMAINS = ("math", "code", "chat")
 
 Phase = Literal["prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit"]
 Domain = Literal["math", "code", "chat"]
-State = Literal["loading", "ready", "recorded", "running", "measuring", "forking", "repeating", "asking", "racing"]
+State = Literal[
+    "starting",
+    "lost",
+    "loading",
+    "ready",
+    "recorded",
+    "running",
+    "measuring",
+    "forking",
+    "repeating",
+    "asking",
+    "racing",
+]
+ServerWord = Literal["alive", "idle", "left", "died", "closed", "unknown"]
 Where = Literal["", "load", "generate", "example", "fork", "meter", "lens", "race", "link", "serving", "request"]
 
 
@@ -70,7 +83,10 @@ class Branch:
 
 @dataclass(frozen=True)
 class Status:
-    """What Python is doing; ``error`` is a message fit to be shown, and ``where`` the request that it answers."""
+    """What Python is doing; ``error`` is a message fit to be shown, and ``where`` the request that it answers.
+
+    "starting" and "lost" a page says itself: there is no kernel yet, or none any more.
+    """
 
     state: State = "recorded"
     text: str = ""
@@ -135,7 +151,8 @@ class ModelName:
 
 @dataclass(frozen=True)
 class AppInfo:
-    """What the page offers: its examples, the one shown (as "math_0"), the block's size, the length limit of a prompt.
+    """What the page offers: its examples, the one shown (as "math_0"), the block's size, the most characters of a prompt and
+    new tokens of a run.
 
     ``made_by`` are the models that the opened link names, where others made what is shown. ``drafter`` is the title of the
     drafter that the page runs, "" while none is known.
@@ -145,8 +162,16 @@ class AppInfo:
     example: str
     block_size: int
     prompt_limit: int
+    token_limit: int
     made_by: tuple[ModelName, ...] = ()
     drafter: str = ""
+
+
+@dataclass(frozen=True)
+class KernelReply:
+    """What the page's server says of a kernel: it is there, or why it ended; "unknown" are those of a server before it."""
+
+    kernel: ServerWord
 
 
 @dataclass(frozen=True)

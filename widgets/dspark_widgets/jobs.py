@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 
@@ -40,8 +41,12 @@ class Worker:
         return not self.busy
 
 
+PLACE = re.compile(r"(?<![\w.:/\\~])(?:~?/|[A-Za-z]:\\)[^\s'\"`,;:()<>]*[/\\][^\s'\"`,;:()<>]*")
+"""An absolute path of at least two parts, in a sentence."""
+
+
 def explain(error: BaseException) -> str:
-    """An error as text for the page: a LabError speaks for itself, anything else is named."""
-    if isinstance(error, LabError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+    """An error as text for the page: a LabError speaks for itself, anything else is named. Of a place on the server's disk
+    only the end shows, enough for who runs it to know which is meant."""
+    text = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    return PLACE.sub(lambda match: "…/" + "/".join(re.split(r"[/\\]", match[0].rstrip("."))[-2:]), text)

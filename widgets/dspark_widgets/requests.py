@@ -133,10 +133,17 @@ class UnserveRequest:
     type: Literal["unserve"] = "unserve"
 
 
+@dataclass(frozen=True)
+class PingRequest:
+    """Answer at once: is Python there? No person has asked."""
+
+    type: Literal["ping"] = "ping"
+
+
 Request = (
     ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
     | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest
-    | ServeRequest | UnserveRequest
+    | ServeRequest | UnserveRequest | PingRequest
 )  # fmt: skip
 
 
@@ -148,6 +155,13 @@ class RoundsReply:
     start: int
     rounds: tuple[Round, ...]
     type: Literal["rounds"] = "rounds"
+
+
+@dataclass(frozen=True)
+class PongReply:
+    """Python is there."""
+
+    type: Literal["pong"] = "pong"
 
 
 _REQUESTS: dict[str, type[Any]] = {kind.type: kind for kind in get_args(Request)}
@@ -188,12 +202,13 @@ def where_told(message: Any) -> Where:
 
 
 def check_trait(name: str, value: Any) -> None:
-    """Raises LabError where ``value`` is nothing that the page may set ``name`` to. Traits not of the contract pass."""
+    """Raises LabError where ``value`` is nothing that the page may set ``name`` to. Jupyter's own traits pass, such as the
+    layout; what they keep private does not, such as the view's code."""
     if name in _SET_BY_THE_PAGE:
         kind, where = _SET_BY_THE_PAGE[name], f"the page's {name}"
         from_json(kind, value, where, _RELOAD)
         missing = [field.name for field in fields(kind) if field.name not in value]
         if missing:
             raise LabError(f"{where} lacks the field {missing[0]!r}. {_RELOAD}")
-    elif name in {field.name for field in fields(ViewState)}:
+    elif name.startswith("_") or name in {field.name for field in fields(ViewState)}:
         raise LabError(f"the page cannot set {name}. {_RELOAD}")

@@ -7,6 +7,7 @@ import traitlets
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_widgets import contract, requests
+from dspark_widgets.limits import Limits
 from dspark_widgets.view import Session, Stop, View
 
 
@@ -31,6 +32,8 @@ class Stepper(View):
 
     def grow(self, session: Session, request: requests.ForkRequest, should_stop: Stop) -> None:
         """Make the fork of a session and run it to its end. Raises LabError where it cannot be made."""
+        if len(self.branches) >= Limits.here().forks:
+            raise LabError(f"there are {len(self.branches)} forks, as many as are kept: delete one first.")
         self.set_status("forking")
         child = session.fork(request.round, request.overrides)
         while not child.finished and not should_stop():

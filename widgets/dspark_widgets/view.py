@@ -147,6 +147,9 @@ class View(anywidget.AnyWidget):
     def on_stop(self, _request: requests.StopRequest) -> None:
         self._worker.stop()
 
+    def on_ping(self, _request: requests.PingRequest) -> None:
+        self.send(to_json(requests.PongReply()))
+
     def set_state(self, sync_data: Any) -> None:
         """Take what the page sets. A value that does not fit is answered with an error, and with the one that stays."""
         for name, value in sync_data.items():

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from .options import CONNECTION, KERNEL_OPTIONS, is_loopback
+from .options import EVERY_ADDRESS, KERNEL_OPTIONS, PAGE_CONNECTION, Hosting, is_loopback
 
 # Front-end extensions the page needs. Naming them keeps others in the environment from slowing or breaking it.
 EXTENSIONS = (
@@ -29,29 +29,18 @@ EXTENSIONS = (
     "jupyterlab-plotly",
 )
 
-EVERY_ADDRESS = ("", "0.0.0.0", "::")
-
-KERNEL_IDLE_SECONDS = 600  # a kernel whose page went away without a word ends after this long
+CULL_SECONDS = 5
 
 
-def voila_command(
-    notebook: Path,
-    port: int,
-    host: str = "127.0.0.1",
-    base_url: str = "/",
-    preheat: bool = True,
-    open_browser: bool = False,
-) -> list[str]:
-    """Return the command that serves ``notebook``. Headers and template are set in ``page.PageServer``.
+def voila_command(notebook: Path, port: int, hosting: Hosting | None = None) -> list[str]:
+    """Return the command that serves ``notebook``. Headers, template and routes are set in ``page.PageServer``.
 
     Args:
         notebook: the notebook whose outputs are the page.
         port: where to listen; the server fails rather than move to another port.
-        host: the address to listen on. Off the loopback range a token is asked for.
-        base_url: the path of the page, for a proxy in front of it.
-        preheat: keep one kernel ready that has already run the notebook.
-        open_browser: let the server open a browser window itself.
+        hosting: where and for how many, this machine alone by default.
     """
+    h = hosting or Hosting()
     return [
         sys.executable,
         "-P",  # a voila.py in the current folder is not the server
@@ -59,25 +48,34 @@ def voila_command(
         "dspark_widgets.serving",
         str(notebook),
         f"--port={port}",
-        f"--Voila.ip={host}",
+        f"--Voila.ip={h.host}",
         "--Voila.port_retries=0",
-        f"--base_url={base_url}",
-        *([] if is_loopback(host) else ["--token"]),
-        f"--Voila.open_browser={open_browser}",
+        f"--base_url={h.path}",
+        *([] if is_loopback(h.host) else ["--token"]),
+        "--Voila.open_browser=False",
         "--Voila.log_level=ERROR",
-        f"--Voila.kernel_websocket_connection_class={CONNECTION}",
+        f"--Voila.kernel_websocket_connection_class={PAGE_CONNECTION}",
         *KERNEL_OPTIONS,
         "--template=dspark",
         "--VoilaConfiguration.allow_template_override=NO",
+        "--VoilaConfiguration.multi_kernel_manager_class=dspark_widgets.serving.kernels.PageKernels",
         "--strip_sources=True",
         "--show_tracebacks=False",
         *(f"--VoilaConfiguration.extension_allowlist={name}" for name in EXTENSIONS),
         r"--VoilaConfiguration.file_allowlist=images/[\w-]+\.(png|svg)",
-        f"--preheat_kernel={preheat}",
-        f"--pool_size={1 if preheat else 0}",
-        f"--MappingKernelManager.cull_idle_timeout={KERNEL_IDLE_SECONDS}",
-        f"--MappingKernelManager.cull_interval={KERNEL_IDLE_SECONDS // 10}",
-        "--MappingKernelManager.cull_connected=False",
+        f"--preheat_kernel={h.ready > 0}",
+        f"--pool_size={h.ready}",
+        f"--PageKernels.visitors={h.visitors}",
+        f"--PageKernels.idle={60 * h.idle}",
+        # Jupyter's culler, which asks our rule; a dead kernel is not started again without its widgets.
+        f"--MappingKernelManager.cull_idle_timeout={max(1, round(60 * h.idle))}",
+        f"--MappingKernelManager.cull_interval={CULL_SECONDS}",
+        "--KernelManager.autorestart=False",
+        f"--PageServer.share={h.share}",
+        *([f"--PageServer.origin={h.origin}"] if h.origin else []),
+        f"--PageServer.most_prompt={h.limits.prompt}",
+        f"--PageServer.most_tokens={h.limits.tokens}",
+        f"--PageServer.most_forks={h.limits.forks}",
     ]
 
 
@@ -111,9 +109,7 @@ def free_port(preferred: int = 8866, tries: int = 20, host: str = "127.0.0.1") -
 def serve(
     notebook: Path,
     port: int | None = None,
-    host: str = "127.0.0.1",
-    base_url: str = "/",
-    preheat: bool = True,
+    hosting: Hosting | None = None,
     open_browser: bool = False,
     timeout: float = 120.0,
 ) -> int:
@@ -128,14 +124,14 @@ def serve(
     """
     if not notebook.is_file():
         raise FileNotFoundError(f"no notebook at {notebook}: name an existing .ipynb file")
-    port = free_port(host=host) if port is None else free_port(port, tries=1, host=host)
-    base_url = f"/{base_url.strip('/')}/".replace("//", "/")
-    address = f"http://{_shown(host)}:{port}{base_url}"
-    probe = f"http://{_reachable(host)}:{port}{base_url}voila/static/voila.js"
+    h = hosting or Hosting()
+    port = free_port(host=h.host) if port is None else free_port(port, tries=1, host=h.host)
+    address = f"{h.origin or f'http://{_shown(h.host)}:{port}'}{h.path}"
+    probe = f"http://{_reachable(h.host)}:{port}{h.path}healthz"
     environment, query = dict(os.environ), ""
-    if not is_loopback(host):
+    if not is_loopback(h.host):
         query = f"?token={environment.setdefault('JUPYTER_TOKEN', secrets.token_urlsafe(16))}"
-    command = voila_command(notebook.resolve(), port, host, base_url, preheat)
+    command = voila_command(notebook.resolve(), port, h)
     # A session of its own: Ctrl-C reaches the server once, from here, and it ends its kernels in peace.
     child = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
@@ -172,7 +168,7 @@ def _has_screen() -> bool:
 def _answers(url: str, child: subprocess.Popen[bytes], timeout: float) -> bool:
     """Wait until ``url`` answers; False when the server has ended.
 
-    ``url`` is a static file: asking for the page would use up the ready kernel.
+    ``url`` is no page: asking for one would use up the ready kernel.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + timeout
@@ -180,7 +176,7 @@ def _answers(url: str, child: subprocess.Popen[bytes], timeout: float) -> bool:
         if child.poll() is not None:
             return False
         try:
-            opener.open(urllib.request.Request(url, method="HEAD"), timeout=5).close()
+            opener.open(urllib.request.Request(url), timeout=5).close()
         except urllib.error.HTTPError:
             return True
         except OSError:

@@ -336,7 +336,7 @@ export interface Branch {
 
 /** What Python is doing; ``error`` is a message fit to be shown, and ``where`` the request that it answers. */
 export interface Status {
-  state: "loading" | "ready" | "recorded" | "running" | "measuring" | "forking" | "repeating" | "asking" | "racing";
+  state: "starting" | "lost" | "loading" | "ready" | "recorded" | "running" | "measuring" | "forking" | "repeating" | "asking" | "racing";
   text: string;
   error: string;
   where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "link" | "serving" | "request";
@@ -385,14 +385,20 @@ export interface ModelName {
   revision: string;
 }
 
-/** What the page offers: its examples, the one shown (as "math_0"), the block's size, the length limit of a prompt. */
+/** What the page offers: its examples, the one shown (as "math_0"), the block's size, the most characters of a prompt and new tokens of a run. */
 export interface AppInfo {
   examples: Example[];
   example: string;
   block_size: number;
   prompt_limit: number;
+  token_limit: number;
   made_by: ModelName[];
   drafter: string;
+}
+
+/** What the page's server says of a kernel: it is there, or why it ended; "unknown" are those of a server before it. */
+export interface KernelReply {
+  kernel: "alive" | "idle" | "left" | "died" | "closed" | "unknown";
 }
 
 /** The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked. */
@@ -523,6 +529,11 @@ export interface UnserveRequest {
   type: "unserve";
 }
 
+/** Answer at once: is Python there? No person has asked. */
+export interface PingRequest {
+  type: "ping";
+}
+
 /** Rounds of run ``run`` as they come: append them at ``start``. */
 export interface RoundsReply {
   run: number;
@@ -531,6 +542,11 @@ export interface RoundsReply {
   type: "rounds";
 }
 
+/** Python is there. */
+export interface PongReply {
+  type: "pong";
+}
+
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | ServeRequest | UnserveRequest;
+export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | ServeRequest | UnserveRequest | PingRequest;

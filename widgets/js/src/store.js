@@ -10,7 +10,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
  *   on: (event: string, callback: (...args: any[]) => void) => void,
  *   off: (event: string, callback: (...args: any[]) => void) => void,
  *   send: (message: any) => void, still?: boolean,
- * }} Model
+ * }} Model what is `still` is a page of its own, that nobody will ever answer
  */
 
 /** A model without a kernel: it remembers, and sends nowhere. @param {Partial<ViewState>} state @returns {Model} */
@@ -58,6 +58,9 @@ export function useTrait(model, name) {
   return [value, write];
 }
 
+/** Is there nobody to ask: no kernel yet, or none any more? @param {import("./contract").Status} status */
+export const isCutOff = (status) => status.state === "starting" || status.state === "lost";
+
 /** Is something at work, so that nothing else can be asked for? @param {import("./contract").Status} status */
 export const isBusy = (status) => !["loading", "ready", "recorded"].includes(status.state);
 
@@ -89,5 +92,6 @@ export function useRounds(model) {
     return () => model.off("msg:custom", take);
   }, [model]);
   const whole = trace?.rounds ?? [];
-  return status?.state === "running" && streamed.run === run && streamed.rounds.length > whole.length ? streamed.rounds : whole;
+  const midRun = status?.state === "running" || (status?.state === "lost" && !whole.length);
+  return midRun && streamed.run === run && streamed.rounds.length > whole.length ? streamed.rounds : whole;
 }

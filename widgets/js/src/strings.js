@@ -259,6 +259,8 @@ export const APP = {
   speedPartial: "stopped early",
   speedNone: "Generate runs the prompt both ways and measures both here.",
   state: {
+    starting: "starting…",
+    lost: "not connected",
     loading: "loading models…",
     ready: "ready",
     recorded: "recorded example",
@@ -585,4 +587,26 @@ export const RACE = {
   openHint: "Open this round in the stepper and go on with this drafter",
   openNot: "Only the opened run is kept on a page without a kernel",
   opened: (/** @type {string} */ title) => `In the stepper: ${title}`,
+};
+
+/** What happened to the page's kernel, and how to go on. */
+export const LINE = {
+  hosted: {
+    server: "The server does not answer: it was stopped, or the line to it is down. What is shown here stays, and can be stepped through. Once the server answers again the page goes on by itself.",
+    silent: "Python has not answered for a while: it is busy, or the line to it is down. What is shown here stays. Wait a little; if nothing changes, reload.",
+    idle: "Nothing was asked here for a long time, so this page's Python was ended to make room for others. What is shown stays, and can be stepped through. Reload to go on with a new one.",
+    left: "The line to the server was down for so long that this page's Python was ended. What is shown stays, and can be stepped through. Reload to go on with a new one.",
+    died: "This page's Python has died: something took too much memory, or it was killed. What is shown stays, and can be stepped through. Reload to go on with a new one.",
+    closed: "This page's Python was ended when the page was left. What is shown stays, and can be stepped through. Reload to go on with a new one.",
+    unknown: "The server was started anew and no longer knows this page. What is shown stays, and can be stepped through. Reload to go on.",
+    failed: "The server could not start Python for this page. The recorded example can be stepped through. Reload to try again.",
+    late: "Starting takes longer than usual. The recorded example can be stepped through meanwhile. If nothing changes, reload.",
+  },
+  notebook: "Python has not answered for a while: another cell is running, or the kernel has ended. What is shown stays, and can be stepped through. After a restart of the kernel, run the cell again.",
+  full: (/** @type {number} */ limit, /** @type {number} */ wait) => `The lab is full: ${count(limit, "visitor is", "visitors are")} here, as many as this server takes. The recorded example below can be stepped through meanwhile. Try again in about ${wait} seconds.`,
+  reload: "Reload",
+  again: "Try again",
+  unfinished: "The page was reloaded in the middle of a run, which ended with the old page. Its prompt and settings are back.",
+  runAgain: "Run it again",
+  dismiss: "Dismiss",
 };

@@ -4,7 +4,7 @@ import { html } from "../draw/html.js";
 import { NumberInput } from "../draw/number.js";
 import { Icon } from "../draw/icons.js";
 import { fixed, rate } from "../logic/format.js";
-import { isBusy, sender, useTrait } from "../store.js";
+import { isBusy, isCutOff, sender, useTrait } from "../store.js";
 import { APP, TOUR } from "../strings.js";
 import { PolicyChoice } from "./edits.js";
 import { Look } from "./look.js";
@@ -12,6 +12,7 @@ import { OpenedLink, ShareButton } from "./share.js";
 import { Stepper } from "./stepper.js";
 import { Tabs } from "./tabs.js";
 import { Offer, Tour } from "./tour.js";
+import { Unfinished } from "./unfinished.js";
 
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("../contract").Controls} Controls */
@@ -90,7 +91,7 @@ function Panel({ model }) {
         <${NumberField} id="temperature" term="temperature" label=${APP.temperature} hint=${APP.temperatureHint} value=${controls.temperature} min=${0} max=${2} step=${0.1} slider onChange=${(/** @type {number} */ temperature) => set({ temperature })} />
         <${NumberField} id="gamma" term="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
         <${NumberField} id="seed" label=${APP.seed} value=${controls.seed} min=${0} max=${2 ** 31} step=${1} onChange=${(/** @type {number} */ seed) => set({ seed })} />
-        <${NumberField} id="max-tokens" label=${APP.maxTokens} value=${controls.max_new_tokens} min=${1} max=${512} step=${1} onChange=${(/** @type {number} */ n) => set({ max_new_tokens: n })} />
+        <${NumberField} id="max-tokens" label=${APP.maxTokens} value=${controls.max_new_tokens} min=${1} max=${info.token_limit} step=${1} onChange=${(/** @type {number} */ n) => set({ max_new_tokens: n })} />
         <label class="dl-field"><span data-entry="policy">${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${!controls.drafter} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
         <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ load) => set({ load })} />
         <label class="dl-field dl-switch"><input type="checkbox" role="switch" data-testid="drafter" checked=${controls.drafter} onChange=${(/** @type {any} */ e) => set({ drafter: e.target.checked })} />
@@ -98,7 +99,7 @@ function Panel({ model }) {
       </div>
       <div class="dl-run">
         <button type="button" class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>
-        <button type="button" data-testid="stop" disabled=${!busy} onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button>
+        <button type="button" data-testid="stop" disabled=${!busy || isCutOff(status)} onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button>
         <p class="dl-status" role="status" data-testid="status"><i class=${`dl-dot dl-dot-${busy || status.state === "loading" ? "busy" : "idle"}`} aria-hidden="true"></i>${status.text || APP.state[status.state]}</p>
         <span class="dl-note dl-hint">${APP.promptHint}</span>
       </div>
@@ -120,7 +121,7 @@ function Bar({ model, onTour }) {
 export function App({ model }) {
   const [touring, setTouring] = useState(false);
   const root = useRef(/** @type {HTMLElement | null} */ (null));
-  return html`<div class="dl-app" ref=${root}><${Bar} model=${model} onTour=${() => setTouring(true)} /><${Offer} onStart=${() => setTouring(true)} />
+  return html`<div class="dl-app" ref=${root}><${Unfinished} model=${model} /><${Bar} model=${model} onTour=${() => setTouring(true)} /><${Offer} onStart=${() => setTouring(true)} />
     ${!model.still && html`<${OpenedLink} model=${model} /><${Panel} model=${model} />`}<${Stepper} model=${model} detail=${false} theme=${false} /><${Tabs} model=${model} />
     ${touring && root.current && html`<${Tour} model=${model} root=${root.current} onEnd=${() => setTouring(false)} />`}</div>`;
 }
