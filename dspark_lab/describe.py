@@ -7,7 +7,6 @@ import os
 import platform
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,13 +15,10 @@ from dspark_lab import trace
 from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
 from dspark_lab.scheduling.rates import note_for
-from dspark_lab.scheduling.reasons import own_ranks, reason
+from dspark_lab.scheduling.record import record
 from dspark_lab.target import Target
 from dspark_lab.trace import Choice, Final, Node, Position, Round, Schedule, Tree
 from dspark_lab.tree import ROOT
-
-NEAR = 64
-"""Admissions recorded on each side of where a scheduler stopped."""
 
 HEAD = 8
 """Tokens kept of each distribution, the most probable ones; those that matter to the round are added."""
@@ -118,32 +114,11 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
 
 
 def _schedule(target: Target, o: Outcome) -> Schedule | None:
-    plan = o.scheduled.plan
-    if plan is None:
+    if o.scheduled.plan is None:
         return None
-    ranks, rate = own_ranks(plan), plan.pool.step_rate
-    stop, candidates = int(plan.admitted.sum()), len(plan.pool.request)
-    near = range(max(0, stop - NEAR), min(candidates, stop + NEAR) + 1)
-    far = np.linspace(0, stop, NEAR).astype(int).tolist()
-    at = sorted({*near, *far, *ranks, *(rank - 1 for rank in ranks)})
-    return Schedule(
-        policy=plan.policy.name,
-        leaks=plan.policy.leaks,
-        load=plan.pool.requests - 1,
-        background=o.scheduled.background,
-        step_rate=rate.title,
-        source=rate.source,
-        note=note_for(rate, target.info, describe_device(target)) if rate.source == "measured" else "",
-        length=o.scheduled.length,
-        candidates=candidates,
-        tokens=plan.tokens,
-        expected=plan.expected,
-        theta=plan.theta,
-        ranks=tuple(ranks),
-        admitted=tuple(at),
-        thetas=tuple(plan.pool.theta[at].tolist()),
-        why=reason(plan),
-    )
+    rate = o.scheduled.plan.pool.step_rate
+    measured = rate.source == "measured"
+    return record(o.scheduled, note_for(rate, target.info, describe_device(target)) if measured else "")
 
 
 def _tree(target: Target, o: Outcome) -> Tree | None:

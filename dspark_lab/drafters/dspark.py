@@ -36,10 +36,12 @@ class DSparkDrafter:
 
     ``calibration`` scales the confidences so that their products can be scheduled on, None where nobody has fitted it.
     ``background`` are rounds recorded of it, for a simulated load; None where none lie beside its weights.
+    ``folder`` is where these are; None of a model made in memory.
     """
 
     calibration: Calibration | None = None
     background: Background | None = None
+    folder: Path | None = None
 
     def __init__(self, model: DSparkModel, info: ModelInfo) -> None:
         self.model, self.info, self.config = model.eval().requires_grad_(False), info, model.config
@@ -232,6 +234,7 @@ def assemble(
     kind = next(kind.name for kind in KINDS.values() if kind.module == "dspark" and kind.head == head)
     made = drafter(whole, replace(info, kind=kind, parameters=parameters, block_size=config.drafted))
     if whole.confidence_head is not None:
+        made.folder = folder
         made.calibration = stored_calibration(folder, made.info, target.info)
         made.background = Background.stored(folder, made.info, made.calibration)
     return made

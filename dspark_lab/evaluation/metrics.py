@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dspark_lab.decoding import Outcome
-from dspark_lab.session import Session
+if TYPE_CHECKING:  # the arithmetic is for readers without torch too
+    from dspark_lab.decoding import Outcome
+    from dspark_lab.session import Session
 
 RESAMPLES = 2000
 LEVEL = 0.95

@@ -51,13 +51,8 @@ class Background:
     @classmethod
     def stored(cls, folder: Path, drafter: ModelInfo, calibration: Calibration | None) -> Background | None:
         """From the rounds beside a drafter's weights in ``folder``; None where there are none of these weights."""
-        file = folder / ROUNDS_FILE
-        if not file.is_file():
-            return None
-        recorded = RecordedRounds.load(file)
-        if recorded.origin.drafter.revision != drafter.revision or recorded.confidence is None:
-            return None
-        return cls.of(recorded, calibration)
+        recorded = stored_rounds(folder, drafter)
+        return None if recorded is None else cls.of(recorded, calibration)
 
     def draw(self, seed: int, round_index: int, load: int) -> Floats:
         """Survivals [load, gamma]: request n's is the recorded round at its own uniform (seed, round, "load", n), so that one
@@ -65,3 +60,13 @@ class Background:
         u = np.array(uniforms(seed, round_index, "load", load))
         chosen: Floats = self.survival[(u * len(self.survival)).astype(np.int64)]
         return chosen
+
+
+def stored_rounds(folder: Path, drafter: ModelInfo) -> RecordedRounds | None:
+    """The recorded rounds beside a drafter's weights in ``folder``; None where there are none of these weights, or none
+    with confidences. Raises LabError where the file is damaged."""
+    file = folder / ROUNDS_FILE
+    if not file.is_file():
+        return None
+    recorded = RecordedRounds.load(file)
+    return None if recorded.origin.drafter.revision != drafter.revision or recorded.confidence is None else recorded

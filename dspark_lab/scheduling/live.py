@@ -14,7 +14,7 @@ from dspark_lab.scheduling.background import Background
 from dspark_lab.scheduling.calibration import Calibration
 from dspark_lab.scheduling.confidence import checked, survival
 from dspark_lab.scheduling.policies import length_without_confidence, policy_named
-from dspark_lab.scheduling.rates import step_rate_named
+from dspark_lab.scheduling.rates import is_file, step_rate_named
 from dspark_lab.scheduling.schedule import Plan, schedule
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.settings import Settings
@@ -84,6 +84,22 @@ def schedule_round(
     if confidence is None:
         length = length_without_confidence(policy)
         return Scheduled(drafted if length is None else min(drafted, length))
+    return weigh(settings, index, confidence, drafting, earlier)
+
+
+def weigh(
+    settings: Settings,
+    index: int,
+    confidence: Sequence[float],
+    drafting: Drafting,
+    earlier: Sequence[float] | None = None,
+) -> Scheduled:
+    """As ``schedule_round``, of a draft with confidences; the plan is there whatever the policy and the load.
+
+    Raises:
+        LabError: there is no such step rate, or a confidence is not inside (0, 1).
+    """
+    policy = policy_named(settings.policy)
     now, counts = _pool(confidence, index, settings, drafting)
     then = _pool(earlier, index - 2, settings, drafting)[0] if earlier and policy.capacity_lags else None
     tokens = max(len(pool) * (1 + pool.shape[1]) for pool in (now, now if then is None else then))
@@ -112,8 +128,7 @@ def rate_up_to(name: str, tokens: int) -> StepRate:
     Raises:
         LabError: there is none, or its file cannot be read.
     """
-    path = Path(name)
-    written = path.stat().st_mtime_ns if path.is_file() else 0
+    written = Path(name).stat().st_mtime_ns if is_file(name) else 0
     rate = _read(name, written)
     return rate if tokens <= rate.most else _carried_on(name, written, 1 << (tokens - 1).bit_length())
 

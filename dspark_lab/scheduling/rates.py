@@ -1,9 +1,10 @@
-"""Step rates by name: measured, implied by the paper's Figure 8, or from a roofline; and when one needs a note."""
+"""Step rates by name: measured, implied by the paper's Figure 8, from a roofline, or drawn by hand; and when one needs a note."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from dspark_lab.errors import LabError
@@ -14,7 +15,9 @@ from dspark_lab.trace import ModelInfo
 PAPER = {"deepseek-v4-flash": "DeepSeek-V4-Flash", "deepseek-v4-pro": "DeepSeek-V4-Pro"}
 _PAPER_FILE = Path(__file__).with_name("paper_step_rate.json")
 POCKET_FILE = Path(__file__).parents[1] / "pocket" / "step_rate.json"
-ROOFLINE = "roofline"
+ROOFLINE, CURVE = "roofline", "curve"
+MOST_POINTS, MOST_TOKENS = 64, 1 << 20
+"""The longest curve that is read from a name."""
 
 RATES = {
     "pocket-cpu": "measured: the pocket target on the CPU that its file names",
@@ -22,6 +25,7 @@ RATES = {
     "deepseek-v4-pro": "modelled: what the paper's Figure 8 implies of DeepSeek-V4-Pro, per GPU",
     "roofline:GPU:MODEL[:CONTEXT]": f"modelled: from data sheets; GPU is one of {', '.join(GPUS)} (8xh100 for eight), "
     f"MODEL one of {', '.join(MODELS)}, CONTEXT tokens of context (1024)",
+    "curve:B=SPS[,B=SPS...]": "drawn by hand: steps per second at some numbers of tokens, such as curve:1=95,64=80,512=31",
 }
 """What ``step_rate_named`` knows, and what each is. It takes the path of a file too."""
 
@@ -41,11 +45,31 @@ def step_rate_named(name: str | Path) -> StepRate:
         return StepRate.load(POCKET_FILE)
     if text.partition(":")[0] == ROOFLINE:
         return _roofline_named(text)
-    if Path(text).is_file() or Path(text).suffix == ".json":
+    if text.partition(":")[0] == CURVE:
+        return _curve_named(text)
+    if is_file(text) or Path(text).suffix == ".json":
         return StepRate.load(text)
     raise LabError(
         f"there is no step rate {text!r}: choose one of {', '.join(RATES)}, or name a file that dspark-lab profile wrote."
     )
+
+
+def is_name(text: str) -> bool:
+    """Whether ``step_rate_named`` takes it for a name, and so opens no file but those that ship with the lab."""
+    return text in PAPER or text == "pocket-cpu" or text.partition(":")[0] in (ROOFLINE, CURVE)
+
+
+def is_file(text: str) -> bool:
+    """Whether it is the path of a file, which a name as long as a curve's can never be."""
+    try:
+        return not is_name(text) and Path(text).is_file()
+    except OSError:
+        return False
+
+
+def curve_name(points: Iterable[tuple[int, float]]) -> str:
+    """The name of a step rate drawn by hand, from (tokens, steps per second); rates keep five digits."""
+    return f"{CURVE}:" + ",".join(f"{tokens}={float(f'{rate:.5g}'):.12g}" for tokens, rate in points)
 
 
 def paper_step_rate(name: str, tau: float | None = None) -> StepRate:
@@ -83,6 +107,26 @@ def _roofline_named(text: str) -> StepRate:
         )
     gpu, model, context = parts.groups()
     return roofline(gpu, model, int(context or 1024))
+
+
+def _curve_named(text: str) -> StepRate:
+    """A curve by its points. Raises LabError for what is no such list, or too long a one."""
+    points = [re.fullmatch(r"(\d{1,9})=([0-9.eE+-]{1,24})", part.strip()) for part in text.partition(":")[2].split(",")]
+    try:
+        read = [(int(point[1]), float(point[2])) for point in points if point]
+    except ValueError:
+        read = []
+    if len(read) < len(points):
+        raise LabError(
+            f"the step rate {text[:60]!r} is not curve:B=SPS[,B=SPS...]: write the steps per second at some numbers of tokens, "
+            f"such as curve:1=95,64=80,512=31."
+        )
+    if len(read) > MOST_POINTS or read[-1][0] > MOST_TOKENS:
+        raise LabError(
+            f"the curve has {len(read)} points up to {max(b for b, _ in read):,} tokens, but at most {MOST_POINTS} points up to "
+            f"{MOST_TOKENS:,} are read from a name: leave some out, or write a file as dspark-lab profile does."
+        )
+    return StepRate(tuple(b for b, _ in read), tuple(sps for _, sps in read), "modelled", "a curve drawn by hand")
 
 
 def note_for(rate: StepRate, target: ModelInfo | None = None, device: str | None = None) -> str:

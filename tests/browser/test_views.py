@@ -145,7 +145,7 @@ def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..
     page.get_by_test_id("max-tokens").fill("16")
     helpers.generate(page, PROMPT)
     tab = page.get_by_role("tab")
-    expect(tab).to_have_text(["Why this token", "Under load", "Race", "Head"])
+    expect(tab).to_have_text(["Why this token", "How sure", "How far", "Under load", "Race", "Head"])
 
     page.get_by_test_id("round-chip-1").click()
     page.get_by_test_id("cell-verdict-2").click()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dspark_lab.errors import LabError
-from dspark_lab.scheduling.rates import RATES, note_for, paper_step_rate, step_rate_named
+from dspark_lab.scheduling.rates import RATES, curve_name, is_name, note_for, paper_step_rate, step_rate_named
 from dspark_lab.scheduling.roofline import GPUS, MODELS, Gpu, Served, roofline, token_grid
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.trace import ModelInfo
@@ -99,12 +99,40 @@ def test_a_file(tmp_path):
         ("roofline:h100:qwen3-8b:many", "not roofline:GPU:MODEL"),
         ("roofline:l4:qwen3-14b", "take 2"),
         ("nowhere/rate.json", "cannot read the step rate"),
+        ("curve:", "is not curve:B=SPS"),
+        ("curve:1=95,64", "is not curve:B=SPS"),
+        ("curve:1=95,x=3", "is not curve:B=SPS"),
+        ("curve:1=9-5", "is not curve:B=SPS"),
+        ("curve:64=80,1=95", "must rise from 1 or more"),
+        ("curve:0=80", "must rise from 1 or more"),
+        ("curve:1=0", "the step rate at 1 tokens is 0.0"),
+        ("curve:1=1e999", "the step rate at 1 tokens is inf"),
+        ("curve:1=1,99999999=1", "at most 64 points up to 1,048,576"),
+        (curve_name((b, 1.0) for b in range(1, 66)), "has 65 points"),
+        ("n" * 5000, "there is no step rate"),
     ],
 )
 def test_what_is_no_name_is_refused(name, said):
     with pytest.raises(LabError) as error:
         step_rate_named(name)
     assert said in str(error.value)
+
+
+def test_a_curve_drawn_by_hand_is_its_own_name():
+    points = [(1, 123.456789), (64, 80.0), (512, 3.1)]
+    name = curve_name(points)
+    rate = step_rate_named(name)
+    assert name == "curve:1=123.46,64=80,512=3.1"
+    assert (rate.tokens, rate.rates) == ((1, 64, 512), (123.46, 80.0, 3.1))
+    assert rate.source == "modelled" and "drawn by hand" in note_for(rate)
+    assert curve_name(zip(rate.tokens, rate.rates, strict=True)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("curve:1=2", True), ("pocket-cpu", True), ("roofline:l4:x", True), ("a.json", False)]
+)
+def test_a_name_opens_no_file_of_ones_own(text, named):
+    assert is_name(text) is named
 
 
 def test_every_listed_name_is_known():

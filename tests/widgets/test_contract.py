@@ -15,9 +15,11 @@ from dspark_lab.settings import Overrides
 from dspark_lab.teaching.rules import RULES
 from dspark_widgets import contract, contract_types, requests
 from dspark_widgets.app import LabApp
+from dspark_widgets.confidence import ConfidenceView
 from dspark_widgets.lens import HeadLens
 from dspark_widgets.race import DrafterRace
 from dspark_widgets.rejection import RejectionView
+from dspark_widgets.scheduler import SchedulerView
 from dspark_widgets.stepper import Stepper
 from dspark_widgets.view import View
 
@@ -36,6 +38,8 @@ def test_the_traits_are_the_fields_of_the_view_state() -> None:
     state = {f.name for f in dataclasses.fields(contract.ViewState)}
     assert traits(LabApp) == state
     of_its_own = {Stepper: set(), RejectionView: {"meters"}, HeadLens: {"lens"}, DrafterRace: {"race"}}
+    plans = {"plans", "step_rates"}
+    of_its_own |= {SchedulerView: plans, ConfidenceView: plans | {"reliability"}}
     for view, own in of_its_own.items():
         assert traits(view) == traits(View) | own
     assert set(contract.KEPT) <= state
@@ -74,9 +78,16 @@ def test_every_request_comes_back_as_it_was_sent() -> None:
         requests.RaceRequest("hello", ("dspark", "none")),
         requests.OpenRequest("dspark", 2),
         requests.RestoreRequest("eyJ9"),
+        requests.PlanRequest(
+            0, 2, Overrides(settings={"load": 9, "step_rate": "curve:1=9,8=4"}, confidence={3: 0.2}), 7
+        ),
     ]
     for request in sent:
         assert requests.read_request(to_json(request)) == request
+
+
+FILE = {"settings": {"step_rate": "/etc/hosts"}}
+"""A page may not have files read."""
 
 
 @pytest.mark.parametrize(
@@ -103,6 +114,13 @@ def test_every_request_comes_back_as_it_was_sent() -> None:
         ({"type": "meter", "branch": 0, "round": 0, "rule": "hope", "rounds": 9}, "'hope', but must be one of 'exact'"),
         ({"type": "meter", "branch": 0, "round": 0, "rule": "exact"}, "lacks the field 'rounds'"),
         ({"type": "head", "branch": 0, "round": 0, "k": 1, "token": "x"}, "request.token"),
+        ({"type": "plan", "branch": 0, "round": 0, "overrides": {}}, "lacks the field 'number'"),
+        (
+            {"type": "plan", "branch": 0, "round": 0, "number": 1, "overrides": {"confidence": {"1": 1}}},
+            "neither included",
+        ),
+        ({"type": "plan", "branch": 0, "round": 0, "number": 1, "overrides": FILE}, "no step rate '/etc/hosts'"),
+        ({"type": "fork", "branch": 0, "round": 0, "overrides": FILE}, "no step rate '/etc/hosts'"),
         ({"type": "race", "prompt": "hi", "drafters": "dspark"}, "request.drafters has .* wrong type"),
         ({"type": "restore", "link": ["eyJ9"]}, "request.link has .* wrong type"),
         ({"type": "race", "prompt": "hi", "drafters": [3]}, r"request.drafters\[0\]"),

@@ -36,6 +36,9 @@ def text_of(value: Any) -> str:
 def test_a_link_comes_back_as_it_was_written() -> None:
     link = a_link(prompt="“quoted” ⟨1⟩ \U0001f34e </script>\n")
     assert decode(encode(link)) == link
+    by_hand = Overrides(settings={"step_rate": "curve:1=95,64=80.5"}, confidence={3: 0.2})
+    drawn = a_link(forks=(Fork(0, 1, by_hand),), cursor=Cursor())
+    assert decode(encode(drawn)) == drawn
     assert set(encode(link)) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 

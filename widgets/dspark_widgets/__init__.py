@@ -7,21 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dspark_widgets.app import LabApp
+    from dspark_widgets.confidence import ConfidenceView
     from dspark_widgets.export import export_html
     from dspark_widgets.lens import HeadLens
     from dspark_widgets.load import LoadLab
     from dspark_widgets.race import DrafterRace
     from dspark_widgets.rejection import RejectionView
+    from dspark_widgets.scheduler import SchedulerView
     from dspark_widgets.stepper import Stepper
 
-__all__ = ["DrafterRace", "HeadLens", "LabApp", "LoadLab", "RejectionView", "Stepper", "export_html"]
+__all__ = [
+    "ConfidenceView",
+    "DrafterRace",
+    "HeadLens",
+    "LabApp",
+    "LoadLab",
+    "RejectionView",
+    "SchedulerView",
+    "Stepper",
+    "export_html",
+]
 
 _HOMES = {
+    "ConfidenceView": "confidence",
     "DrafterRace": "race",
     "HeadLens": "lens",
     "LabApp": "app",
     "LoadLab": "load",
     "RejectionView": "rejection",
+    "SchedulerView": "scheduler",
     "Stepper": "stepper",
     "export_html": "export",
 }

@@ -14,6 +14,7 @@ from dspark_lab.records import to_json
 from dspark_lab.settings import Settings
 from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Trace
 from dspark_widgets import contract, permalink, requests
+from dspark_widgets.confidence import ConfidenceView
 from dspark_widgets.examples import find_examples
 from dspark_widgets.jobs import explain
 from dspark_widgets.lens import HeadLens
@@ -21,7 +22,7 @@ from dspark_widgets.limits import Limits
 from dspark_widgets.load import LoadLab
 from dspark_widgets.race import ALONE, DrafterRace, Lab, runners
 from dspark_widgets.rejection import RejectionView
-from dspark_widgets.stepper import Stepper
+from dspark_widgets.scheduler import SchedulerView
 from dspark_widgets.view import Stop
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -31,7 +32,7 @@ CHOSEN = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "p
 LOAD_REMEDY = "The recorded examples still work; `dspark-lab doctor` tells what is missing."
 
 
-class LabApp(Stepper, RejectionView, HeadLens, DrafterRace, LoadLab):
+class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace, LoadLab):
     """The whole page. ``load`` is called in a thread and gives a ``Lab``; without it the recorded traces are all there is.
 
     A failed load is told on the page; the recordings stay. ``recorded`` is the folder of ``{domain}_{i}.json`` traces.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dspark_lab.trace import Round, Trace
-from dspark_widgets.results import Lens, Meter, Race, Serving
+from dspark_widgets.results import Lens, Meter, Plan, Race, Reliability, Serving, StepRateChoice
 
 PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit")
 DOMAINS = ("math", "code", "chat")
@@ -35,7 +35,9 @@ State = Literal[
     "racing",
 ]
 ServerWord = Literal["alive", "idle", "left", "died", "closed", "unknown"]
-Where = Literal["", "load", "generate", "example", "fork", "meter", "lens", "race", "link", "serving", "request"]
+Where = Literal[
+    "", "load", "generate", "example", "fork", "meter", "lens", "race", "plan", "link", "serving", "request"
+]
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class ViewState:
     from ``controls`` on are the app's.
     """
 
-    kind: Literal["stepper", "rejection", "load", "lens", "race", "app"]
+    kind: Literal["stepper", "rejection", "confidence", "scheduler", "load", "lens", "race", "app"]
     live: bool
     run: int
     trace: Trace | None
@@ -194,10 +196,13 @@ class ViewState:
     lens: Lens | None
     race: Race | None
     serving: Serving | None
+    plans: tuple[Plan, ...]
+    step_rates: tuple[StepRateChoice, ...]
+    reliability: Reliability | None
     controls: Controls | None
     info: AppInfo | None
     speeds: Speeds | None
 
 
-KEPT = ("kind", "trace", "branches", "cursor", "meters", "lens", "race", "serving")
+KEPT = ("kind", "trace", "branches", "cursor", "meters", "lens", "race", "serving", "plans", "reliability")
 """What a page without a kernel keeps of a view."""

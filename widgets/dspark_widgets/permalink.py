@@ -17,7 +17,7 @@ from typing import Any
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import from_json, to_json
-from dspark_lab.scheduling.rates import RATES
+from dspark_lab.scheduling.rates import is_name
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.trace import ModelInfo, Trace
 from dspark_widgets.contract import Cursor, ModelName
@@ -110,7 +110,7 @@ def _check(link: Permalink) -> None:
 
 def check_rate(name: Any) -> None:
     """Raises LabError for a step rate that is not known by name: a link names no files."""
-    if not isinstance(name, str) or (name not in RATES and not name.startswith("roofline:")):
+    if not isinstance(name, str) or not is_name(name):
         raise LabError(f"this link has the step rate {name!r:.60}, which is none of those known by name. {_REMEDY}")
 
 

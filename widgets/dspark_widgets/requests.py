@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import from_json
+from dspark_lab.scheduling.rates import RATES, is_name
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Round
 from dspark_widgets.contract import Controls, Cursor, Domain, Preferences, ViewState, Where
@@ -140,10 +141,22 @@ class PingRequest:
     type: Literal["ping"] = "ping"
 
 
+@dataclass(frozen=True)
+class PlanRequest:
+    """Schedule a round anew with other settings or confidences, without running a model. ``number`` comes back with the
+    answer."""
+
+    branch: int
+    round: int
+    overrides: Overrides
+    number: int
+    type: Literal["plan"] = "plan"
+
+
 Request = (
     ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
     | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest
-    | ServeRequest | UnserveRequest | PingRequest
+    | PlanRequest | ServeRequest | UnserveRequest | PingRequest
 )  # fmt: skip
 
 
@@ -177,6 +190,7 @@ _WHERE: dict[str, Where] = {
     "restore": "link",
     "serve": "serving",
     "unserve": "serving",
+    "plan": "plan",
 }
 _SET_BY_THE_PAGE: dict[str, type[Any]] = {"cursor": Cursor, "preferences": Preferences, "controls": Controls}
 _RELOAD = "Reload the page, so that page and library are of one version."
@@ -190,10 +204,17 @@ def read_request(message: Any) -> Request:
     kind = values.pop("type")
     if kind not in _REQUESTS:
         raise LabError(f"unknown request {kind!r}. {_RELOAD}")
-    if kind == "fork" and "overrides" in values:
+    if "overrides" in {field.name for field in fields(_REQUESTS[kind])} & set(values):
         values["overrides"] = Overrides.from_json(values["overrides"])
+        _check_step_rate(values["overrides"].settings.get("step_rate"))
     request: Request = from_json(_REQUESTS[kind], values, f"the page's {kind} request", _RELOAD)
     return request
+
+
+def _check_step_rate(name: Any) -> None:
+    """A page may name a step rate, but no file. Raises LabError."""
+    if isinstance(name, str) and not is_name(name):
+        raise LabError(f"the page knows no step rate {name[:60]!r}: choose one of {', '.join(RATES)}.")
 
 
 def where_told(message: Any) -> Where:

@@ -45,6 +45,9 @@ class View(anywidget.AnyWidget):
         LabError: what is given is no trace, or an unknown keyword was used.
     """
 
+    _shown: Trace | None = None
+    """The trace as it was given; its forks are with their sessions."""
+
     _esm = STATIC / "lab.js"
     _css = STATIC / "lab.css"
 
@@ -83,7 +86,7 @@ class View(anywidget.AnyWidget):
         start = cursor or contract.Cursor()
         if trace.rounds and not 0 <= start.round < len(trace.rounds):
             raise LabError(f"there is no round {start.round}: the trace has rounds 0 to {len(trace.rounds) - 1}.")
-        self._sessions = {0: source} if live else {}
+        self._shown, self._sessions = trace, {0: source} if live else {}
         with self.hold_sync():
             self.trace = to_json(trace)
             self.branches = []
@@ -99,6 +102,14 @@ class View(anywidget.AnyWidget):
         if branch not in self._sessions:
             raise LabError(f"this trace is a recording: only a live session can be {what}.")
         return self._sessions[branch]
+
+    def trace_of(self, branch: int) -> Trace:
+        """The trace of a branch. Raises LabError where there is none."""
+        if branch in self._sessions:
+            return self._sessions[branch].trace()
+        if branch or self._shown is None:
+            raise LabError(f"there is no branch {branch} with a trace: show one first.")
+        return self._shown
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the fork or run at work, for scripts and tests; False when it took longer."""

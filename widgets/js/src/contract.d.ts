@@ -203,6 +203,98 @@ export interface Lens {
   biased_down: Choice[];
 }
 
+/** The queue for a step in order of admission, at some places ``n``, from 1: whose candidate stands there, which of its draft tokens it is, its survival, and Theta with it admitted. Request 0 is the reader's own. */
+export interface Path {
+  n: number[];
+  request: number[];
+  k: number[];
+  survival: number[];
+  theta: number[];
+}
+
+/** What a policy decides about the queue: the reader's draft tokens verified, and B and Theta of the step. */
+export interface Decision {
+  policy: string;
+  leaks: boolean;
+  length: number;
+  tokens: number;
+  theta: number;
+}
+
+/** A round scheduled anew, as ``dspark_lab.scheduling.replan`` does it; ``number`` is that of the request it answers. */
+export interface Plan {
+  branch: number;
+  round: number;
+  number: number;
+  policy: string;
+  load: number;
+  step_rate: string;
+  schedule: Schedule;
+  confidence: number[];
+  survival: number[];
+  start: number;
+  best: number;
+  path: Path;
+  decisions: Decision[];
+  cuts: [number, number][];
+  rates: [number, number][];
+  example: [number, number];
+}
+
+/** A step rate by its name, what it is, and whether it was measured or is modelled. */
+export interface StepRateChoice {
+  name: string;
+  title: string;
+  source: string;
+}
+
+/** Predictions of about the same height: how many, their mean, and the share that came true. */
+export interface Bin {
+  rounds: number;
+  predicted: number;
+  happened: number;
+}
+
+/** Survival at a position (0: all of them) against what happened, by the raw and by the scaled confidences. */
+export interface Diagram {
+  position: number;
+  rounds: number;
+  ece: number;
+  bins: Bin[];
+  ece_scaled: number | null;
+  scaled: Bin[];
+}
+
+/** What a confidence threshold gives a round: draft tokens verified and accepted, and tokens that come of it. */
+export interface Saved {
+  threshold: number;
+  verified: number;
+  accepted: number;
+  emitted: number;
+}
+
+/** ECE by position on rounds that the calibration was not fitted to, before and after; null where none was drafted. */
+export interface HeldOut {
+  rounds: number;
+  split: string;
+  before: (number | null)[];
+  after: (number | null)[];
+}
+
+/** How far a drafter's confidences can be believed, measured on ``rounds`` recorded rounds in which all was verified. */
+export interface Reliability {
+  drafter: string;
+  rounds: number;
+  split: string;
+  temperature: number;
+  fitted: boolean;
+  temperatures: number[];
+  held_out: HeldOut | null;
+  diagrams: Diagram[];
+  saved: Saved[];
+  note: string;
+}
+
 /** A drafter that can race, "none" the target alone. */
 export interface Runner {
   name: string;
@@ -339,7 +431,7 @@ export interface Status {
   state: "starting" | "lost" | "loading" | "ready" | "recorded" | "running" | "measuring" | "forking" | "repeating" | "asking" | "racing";
   text: string;
   error: string;
-  where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "link" | "serving" | "request";
+  where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "plan" | "link" | "serving" | "request";
 }
 
 /** What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused, and so are ``policy`` and ``load``. */
@@ -403,7 +495,7 @@ export interface KernelReply {
 
 /** The traits of a widget. ``live`` says that a session stands behind the trace, so that it can be forked. */
 export interface ViewState {
-  kind: "stepper" | "rejection" | "load" | "lens" | "race" | "app";
+  kind: "stepper" | "rejection" | "confidence" | "scheduler" | "load" | "lens" | "race" | "app";
   live: boolean;
   run: number;
   trace: Trace | null;
@@ -415,6 +507,9 @@ export interface ViewState {
   lens: Lens | null;
   race: Race | null;
   serving: Serving | null;
+  plans: Plan[];
+  step_rates: StepRateChoice[];
+  reliability: Reliability | null;
   controls: Controls | null;
   info: AppInfo | null;
   speeds: Speeds | null;
@@ -534,6 +629,15 @@ export interface PingRequest {
   type: "ping";
 }
 
+/** Schedule a round anew with other settings or confidences, without running a model. ``number`` comes back with the answer. */
+export interface PlanRequest {
+  branch: number;
+  round: number;
+  overrides: Overrides;
+  number: number;
+  type: "plan";
+}
+
 /** Rounds of run ``run`` as they come: append them at ``start``. */
 export interface RoundsReply {
   run: number;
@@ -549,4 +653,4 @@ export interface PongReply {
 
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | ServeRequest | UnserveRequest | PingRequest;
+export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | PingRequest;

@@ -18,6 +18,7 @@ import "./css/table.css";
 import "./css/parts.css";
 import "./css/views.css";
 import "./css/plot.css";
+import "./css/plans.css";
 import "./css/app.css";
 import "./css/page.css";
 import "./css/print.css";

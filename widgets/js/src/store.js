@@ -61,6 +61,33 @@ export function useTrait(model, name) {
 /** Is there nobody to ask: no kernel yet, or none any more? @param {import("./contract").Status} status */
 export const isCutOff = (status) => status.state === "starting" || status.state === "lost";
 
+/** What the views of a page share and the kernel need not know. @type {WeakMap<Model, Map<string, { value: any, tell: Set<(value: any) => void> }>>} */
+const SHARED = new WeakMap();
+
+/**
+ * As ``useState``, but one value for all views of a model.
+ * @template T
+ * @param {Model} model @param {string} name @param {T} initial @returns {[T, (value: T) => void]}
+ */
+export function useShared(model, name, initial) {
+  const all = SHARED.get(model) ?? SHARED.set(model, new Map()).get(model);
+  const held = /** @type {any} */ (all?.get(name) ?? all?.set(name, { value: initial, tell: new Set() }).get(name));
+  const [value, setValue] = useState(held.value);
+  useEffect(() => {
+    held.tell.add(setValue);
+    setValue(held.value);
+    return () => held.tell.delete(setValue);
+  }, [held]);
+  const write = useCallback(
+    (/** @type {T} */ next) => {
+      held.value = next;
+      for (const tell of held.tell) tell(next);
+    },
+    [held],
+  );
+  return [value, write];
+}
+
 /** Is something at work, so that nothing else can be asked for? @param {import("./contract").Status} status */
 export const isBusy = (status) => !["loading", "ready", "recorded"].includes(status.state);
 

@@ -2,10 +2,10 @@
 import { TOKEN_END, TOKEN_START } from "../logic/format.js";
 import { html } from "./html.js";
 
-const SYMBOL = /\b([acpuxU])_(\d+|[a-z])\b|\bu\b|[τγΘ]/g;
+const SYMBOL = /\b([acpuxUT])_(\d+|[a-z])\b|\bu\b|[τγΘ]/g;
 
 /** The glossary's entries of the symbols. @type {Record<string, string>} */
-const ENTRY = { p_t: "target", p_d: "draft", a: "survival", c: "conf", u: "u", x: "token", U: "base", τ: "tau", γ: "gamma", Θ: "theta" };
+const ENTRY = { p_t: "target", p_d: "draft", a: "survival", c: "conf", u: "u", x: "token", U: "base", T: "calibrated", τ: "tau", γ: "gamma", Θ: "theta" };
 
 /** @param {string} text */
 function symbols(text) {

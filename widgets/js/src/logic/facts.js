@@ -131,6 +131,12 @@ export function settingOf(round, name) {
   return /** @type {any} */ (round)[name];
 }
 
+/** A setting's value in words. @param {string} name @param {unknown} value */
+export const settingText = (name, value) => (name === "step_rate" && String(value).startsWith("curve:") ? S.drawn : String(value));
+
+/** @param {number} a @param {number} b @returns {[string, string]} */
+const apart2 = (a, b) => /** @type {[string, string]} */ (apart(a, b));
+
 /** What the scheduler weighed. @param {import("../contract").Schedule} s */
 export const scheduleFacts = (s) =>
   [S.policies[/** @type {keyof typeof S.policies} */ (s.policy)] ?? s.policy, s.leaks && S.leaks, s.load > 0 && S.loadOf(s.load), S.budget(whole(s.tokens), whole(s.theta), s.source)]
@@ -159,17 +165,22 @@ export function forkSentence(parent, fork) {
     const [a, b] = was === null || was === undefined ? ["–", prob(value)] : apart(was, value);
     did.push(CAUSE.uniform(name, a, b));
   }
+  for (const [k, value] of Object.entries(fork.overrides.confidence)) {
+    const [p, q] = [now.positions[Number(k) - 1], old.positions[Number(k) - 1]];
+    if (p && q && q.confidence !== null && q.confidence !== value) did.push(CAUSE.confidence(Number(k), ...apart2(q.confidence, value), prob(p.survival)));
+  }
   const { verify_length: length, settings } = fork.overrides;
   if (length !== null && length !== old.verify_length) did.push(CAUSE.verify(old.verify_length, length));
   for (const [name, value] of Object.entries(settings)) {
-    if (settingOf(old, name) === value) continue;
-    did.push(CAUSE.setting(settingName(name), String(settingOf(old, name)), String(value)));
+    const rate = name === "step_rate"; // a round names it by what it is
+    const [a, b] = rate ? [old.schedule?.step_rate ?? CAUSE.noRate, now.schedule?.step_rate ?? settingText(name, value)] : [String(settingOf(old, name)), String(value)];
+    if (a !== b) did.push(CAUSE.setting(settingName(name), a, b));
   }
-  return CAUSE.sentence(did.join(CAUSE.and), effect(old, now)).replace(/^./, (c) => c.toUpperCase());
+  return CAUSE.sentence(did.join(CAUSE.and), effect(old, now, length !== null)).replace(/^./, (c) => c.toUpperCase());
 }
 
-/** @param {Round} old @param {Round} now */
-function effect(old, now) {
+/** @param {Round} old @param {Round} now @param {boolean} byHand the cut is the reader's own */
+function effect(old, now, byHand) {
   const { what, k } = firstEffect(old, now);
   const [p, q] = [now.positions[k - 1], old.positions[k - 1]];
   if (what === "final") return CAUSE.final(named(old.final.token), named(now.final.token));
@@ -177,8 +188,15 @@ function effect(old, now) {
     const drafts = CAUSE.token2(k, named(q?.token), named(p.token));
     return p.verdict === "accepted" || p.verdict === "rejected" ? CAUSE.then(drafts, verdictClause(p)) : drafts;
   }
+  if (!byHand && old.verify_length !== now.verify_length) return CAUSE.cut(old.verify_length, now.verify_length, whyClause(now));
   if (what === "verdict") return verdictClause(p);
-  return CAUSE.none;
+  return settingOf(now, "policy") === "fixed" && Object.keys(now.overrides?.confidence ?? {}).length ? CAUSE.unasked : CAUSE.none;
+}
+
+/** The scheduler's reason as a part of a sentence. @param {Round} round */
+function whyClause(round) {
+  if (!round.schedule || round.schedule.length !== round.verify_length) return "";
+  return round.schedule.why.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase());
 }
 
 /** @param {Position} p */

@@ -80,5 +80,15 @@ export const fixed = (value, digits = 1) => value.toFixed(digits);
 /** A count: 36,250. @param {number} value */
 export const whole = (value) => Math.round(value).toLocaleString("en-US");
 
+/** Rates of any size, with as many digits as it takes to tell neighbours apart. @param {number[]} values */
+export function figures(...values) {
+  const size = Math.max(...values.map(Math.abs), 1e-9);
+  for (let digits = Math.max(0, 2 - Math.floor(Math.log10(size))); digits < 7; digits++) {
+    const written = values.map((v) => v.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+    if (written.every((text, i) => i === 0 || text !== written[i - 1] || values[i] === values[i - 1])) return written;
+  }
+  return values.map(String);
+}
+
 /** Tokens a second. @param {{tokens: number, seconds: number}} run */
 export const rate = (run) => (run.seconds > 0 ? run.tokens / run.seconds : 0);

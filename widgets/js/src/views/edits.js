@@ -1,4 +1,4 @@
-// Changing one thing: a token, a draw, the verify length, the temperature. Changes gather below the table until the fork.
+// Changing one thing: a token, a draw, a confidence, the verify length, the temperature. Changes gather below the table until the fork.
 import { useRef, useState } from "preact/hooks";
 import { compare } from "../draw/bars.js";
 import { html } from "../draw/html.js";
@@ -7,7 +7,7 @@ import { NumberInput } from "../draw/number.js";
 import { Rich } from "../draw/rich.js";
 import { Popup } from "../draw/popup.js";
 import { changes, overridesOf } from "../logic/diff.js";
-import { quotient, settingName, settingOf } from "../logic/facts.js";
+import { quotient, settingName, settingOf, settingText } from "../logic/facts.js";
 import { prob, quoteToken, showToken } from "../logic/format.js";
 import { stages } from "../logic/steps.js";
 import { S } from "../strings.js";
@@ -15,7 +15,7 @@ import { S } from "../strings.js";
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../logic/diff.js").Overrides} Overrides */
 /** @typedef {import("../logic/steps.js").Known} Known */
-/** @typedef {{ live: boolean, why: string, value: Overrides, set: (value: Overrides) => void }} Edits */
+/** @typedef {import("./changes.js").Changes} Edits */
 /** @typedef {"draft" | "accept" | "final"} Purpose */
 
 /** Tokens that can be put at a position: the drafter's and, once verified, the target's. @param {Round} round @param {number} k */
@@ -62,10 +62,35 @@ function UniformMenu({ round, purpose, k, edits, onClose }) {
     <button type="button" data-testid="edit-done" onClick=${onClose}>${S.done}</button>`;
 }
 
+/** Confidences end before 0 and 1, where their logits would not. */
+export const SURE = { min: 0.001, max: 0.999 };
+
+/** The changes with c_k put there by hand, or taken back. @param {Overrides} value @param {number} k @param {number | null} c @returns {Overrides} */
+export function withConfidence(value, k, c) {
+  const { [k]: _, ...others } = value.confidence;
+  return { ...value, confidence: c === null ? others : { ...others, [k]: Math.max(SURE.min, Math.min(SURE.max, c)) } };
+}
+
+/** @param {{ round: Round, k: number, edits: Edits, onClose: () => void }} props */
+function ConfidenceMenu({ round, k, edits, onClose }) {
+  const own = round.positions[k - 1].confidence ?? 0.5;
+  const value = edits.value.confidence[k] ?? own;
+  const name = S.confidenceName(k);
+  const change = (/** @type {number} */ next) => edits.set(withConfidence(edits.value, k, next));
+  return html`<p class="dl-menu-head">${S.editUniform(name)}</p>
+    <div class="dl-menu-row">
+      <input type="range" ...${SURE} step="0.001" value=${value} aria-label=${name} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />
+      <${NumberInput} ...${SURE} step="0.01" value=${Number(value.toFixed(4))} aria-label=${`${name}, ${S.confidenceValue}`} data-testid="confidence-value" onChange=${change} />
+    </div>
+    <p class="dl-note">${S.confidenceHint(prob(own))}</p>
+    <button type="button" data-testid="edit-done" onClick=${onClose}>${S.done}</button>`;
+}
+
 /** What a table cell lets be changed. @param {string} row @param {number} k @param {Round} round @param {Known} now */
 function editOf(row, k, round, now) {
   const p = round.positions[k - 1];
   if (row === "token" && p && k <= now.draft) return { purpose: null, id: `edit-token-${k}` };
+  if (row === "conf" && p && now.confidence && p.confidence !== null) return { purpose: null, id: `edit-conf-${k}` };
   if (row === "draft" && p && k <= now.draft) return { purpose: /** @type {Purpose} */ ("draft"), id: `edit-u-draft-${k}` };
   if (row === "u" && p && p.verified && k <= now.verdict) return { purpose: /** @type {Purpose} */ ("accept"), id: `edit-u-accept-${k}` };
   if (row === "u" && !p && round.final.token && now.final) return { purpose: /** @type {Purpose} */ ("final"), id: "edit-u-final-0" };
@@ -80,13 +105,14 @@ export function EditButton({ row, k, round, now, edits, onOpen }) {
   if (!edit) return null;
   const { purpose } = edit;
   const place = purpose === "final" ? 0 : k;
-  const value = purpose ? edits.value.uniforms[`${purpose}:${place}`] : edits.value.tokens[String(k)];
-  const name = purpose ? S.editUniform(S.uniformNames[purpose](place)) : S.editToken(k);
+  const sure = row === "conf";
+  const value = purpose ? edits.value.uniforms[`${purpose}:${place}`] : sure ? edits.value.confidence[k] : edits.value.tokens[String(k)];
+  const name = purpose ? S.editUniform(S.uniformNames[purpose](place)) : sure ? S.editUniform(S.confidenceName(k)) : S.editToken(k);
   const close = () => {
     setOpen(false);
     button.current?.focus();
   };
-  const shown = value === undefined ? "" : purpose ? prob(value) : showToken(candidates(round, k).find((c) => c.token.id === value)?.token.text ?? String(value));
+  const shown = value === undefined ? "" : purpose || sure ? prob(value) : showToken(candidates(round, k).find((c) => c.token.id === value)?.token.text ?? String(value));
   /** @param {KeyboardEvent} event */
   const keys = (event) => {
     if (event.key === "Escape") close();
@@ -97,13 +123,13 @@ export function EditButton({ row, k, round, now, edits, onOpen }) {
     <button type="button" ref=${button} class="dl-edit" tabindex="-1" data-testid=${edit.id} disabled=${!edits.live} aria-label=${name}
       title=${edits.live ? name : edits.why} aria-haspopup="dialog" aria-expanded=${open ? "true" : "false"} onClick=${() => (onOpen(), setOpen(!open))}><${Icon} name="edit" /></button>
     ${open && button.current && html`<${Popup} anchor=${button.current} kind="menu" label=${name} onClose=${() => setOpen(false)}>
-      ${purpose ? html`<${UniformMenu} round=${round} purpose=${purpose} k=${place} edits=${edits} onClose=${close} />` : html`<${TokenMenu} round=${round} k=${k} edits=${edits} onClose=${close} />`}
+      ${purpose ? html`<${UniformMenu} round=${round} purpose=${purpose} k=${place} edits=${edits} onClose=${close} />` : html`<${sure ? ConfidenceMenu : TokenMenu} round=${round} k=${k} edits=${edits} onClose=${close} />`}
     <//>`}
   </span>`;
 }
 
 /** The pending changes as a list of what, shown value, and the changes without it. @param {Round} round @param {Overrides} o */
-function pending(round, o) {
+export function pending(round, o) {
   const list = [];
   for (const [k, id] of Object.entries(o.tokens)) {
     const token = candidates(round, Number(k)).find((c) => c.token.id === id)?.token;
@@ -116,10 +142,11 @@ function pending(round, o) {
     const name = S.uniformShort[/** @type {Purpose} */ (purpose)] + (k === "0" ? "" : `_${k}`);
     list.push({ what: name, value: prob(value), without: { ...o, uniforms } });
   }
+  for (const [k, c] of Object.entries(o.confidence)) list.push({ what: `c_${k}`, value: prob(c), without: withConfidence(o, Number(k), null) });
   if (o.verify_length !== null) list.push({ what: S.verifyLength, value: String(o.verify_length), without: { ...o, verify_length: null } });
   for (const [name, value] of Object.entries(o.settings)) {
     const { [name]: _, ...settings } = o.settings;
-    list.push({ what: settingName(name), value: String(value), without: { ...o, settings } });
+    list.push({ what: settingName(name), value: settingText(name, value), without: { ...o, settings: name === "policy" ? { ...settings, policy: settingOf(round, name) } : settings } });
   }
   return list;
 }
@@ -132,8 +159,29 @@ export function PolicyChoice({ id, value, disabled, onChange }) {
   </select>`;
 }
 
-/** @param {{ round: Round, edits: Edits, busy: boolean, forking: boolean, error: string, onFork: () => void }} props */
-export function WhatIf({ round, edits, busy, forking, error, onFork }) {
+/** Without settings that are as they were. @param {Round} round @param {Overrides} o @returns {Overrides} */
+export const really = (round, o) => ({ ...o, settings: Object.fromEntries(Object.entries(o.settings).filter(([name, value]) => settingOf(round, name) !== value)) });
+
+/**
+ * What was changed, each to be taken back, and the fork that runs it. ``value`` is what is forked with, where that is more than was changed.
+ * @param {{ round: Round, edits: Edits, value?: Overrides, hint: string, id?: string, children?: any }} props
+ */
+export function Pending({ round, edits, value = edits.value, hint, id = "apply-fork", children }) {
+  const { set, live, busy, forking, error } = edits;
+  const made = really(round, value);
+  const list = pending(round, made);
+  return html`<div class="dl-whatif-row">${children}
+      ${list.map((item) => html`<span class="dl-pendingchip" key=${item.what}><${Rich} text=${S.pending(item.what, item.value)} />
+        <button type="button" class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => set(item.without)}><${Icon} name="remove" /></button></span>`)}
+      <span class="dl-grow"></span>
+      ${list.length > 0 && html`<button type="button" onClick=${() => set(overridesOf(null))}>${S.clear}</button>`}
+      <button type="button" class="dl-primary" data-testid=${id} disabled=${!live || busy || changes(made) === 0} onClick=${() => edits.fork(made)}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
+    </div>
+    ${error ? html`<p class="dl-error" role="alert" data-testid="error">${error}</p>` : html`<p class="dl-note">${live ? hint : edits.why}</p>`}`;
+}
+
+/** @param {{ round: Round, edits: Edits }} props */
+export function WhatIf({ round, edits }) {
   const { value, set, live } = edits;
   const verify = value.verify_length ?? round.verify_length;
   /** @param {number} length */
@@ -145,10 +193,9 @@ export function WhatIf({ round, edits, busy, forking, error, onFork }) {
   };
   const policy = String(value.settings.policy ?? settingOf(round, "policy"));
   const load = Number(value.settings.load ?? settingOf(round, "load"));
-  const list = pending(round, value);
   return html`<section class="dl-whatif" aria-label=${S.whatIf}>
     <h2 class="dl-label">${S.whatIf}</h2>
-    <div class="dl-whatif-row">
+    <${Pending} round=${round} edits=${edits} hint=${S.forkHint}>
       ${round.gamma > 0 && html`<span class="dl-stepperbox" role="group" aria-label=${S.verifyLength}><${Icon} name="cut" /> ${S.verifyLength}
         <button type="button" class="dl-icon" data-testid="verify-less" aria-label=${`${S.verifyLength} ${verify - 1}`} disabled=${!live || verify <= 0} onClick=${cut(verify - 1)}>−</button>
         <output class="dl-num" data-testid="verify-length">${verify}</output>
@@ -159,12 +206,6 @@ export function WhatIf({ round, edits, busy, forking, error, onFork }) {
       ${stages(round).confidence && html`<label class="dl-stepperbox">${S.policy} <${PolicyChoice} id="fork-policy" value=${policy} disabled=${!live} onChange=${(/** @type {string} */ next) => change("policy", next)} /></label>
         <label class="dl-stepperbox" title=${S.loadName}>${S.load} <input type="range" min="0" max="256" step="1" data-testid="fork-load" disabled=${!live} value=${Math.min(256, load)} aria-label=${S.loadName}
           onInput=${(/** @type {any} */ e) => change("load", Number(e.target.value))} /> <output class="dl-num">${load}</output></label>`}
-      ${list.map((item) => html`<span class="dl-pendingchip" key=${item.what}><${Rich} text=${S.pending(item.what, item.value)} />
-        <button type="button" class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => set(item.without)}><${Icon} name="remove" /></button></span>`)}
-      <span class="dl-grow"></span>
-      ${list.length > 0 && html`<button type="button" onClick=${() => set(overridesOf(null))}>${S.clear}</button>`}
-      <button type="button" class="dl-primary" data-testid="apply-fork" disabled=${!live || busy || changes(value) === 0} onClick=${onFork}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
-    </div>
-    ${error ? html`<p class="dl-error" role="alert" data-testid="error">${error}</p>` : html`<p class="dl-note">${live ? S.forkHint : edits.why}</p>`}
+    <//>
   </section>`;
 }

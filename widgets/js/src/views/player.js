@@ -44,11 +44,11 @@ export function usePlayer(branch, cursor, setCursor, speed, mayPass) {
     forward: () => (setPlaying(false), goTo(index + 1)),
     back: () => (setPlaying(false), goTo(index - 1)),
     toPhase: (/** @type {Phase} */ phase) => (setPlaying(false), goTo(startOf(steps, round, phase))),
-    /** A round as it ends, or as it stands before its verdicts. @param {number} wanted @param {boolean} [early] */
+    /** A round as it ends, or as it stands before what can be guessed of it. @param {number} wanted @param {boolean} [early] */
     toRound: (wanted, early = false) => {
       if (wanted < 0 || wanted >= branch.rounds.length) return;
       setPlaying(false);
-      goTo(early ? startOf(steps, wanted, "verify") : endOf(steps, wanted));
+      goTo(early ? startOf(steps, wanted, branch.rounds[wanted].schedule ? "confidence" : "verify") : endOf(steps, wanted));
     },
     replay: () => (setPlaying(false), goTo(startOf(steps, round, "prompt"))),
   };

@@ -45,12 +45,12 @@ export function Transport({ player, onRound }) {
   </div>`;
 }
 
-/** Speed, prediction, language and theme. @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void, score: string, theme: boolean }} props */
-export function Options({ preferences, setPreferences, score, theme }) {
+/** Speed, prediction, language and theme. @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void, score: string, onReset: () => void, theme: boolean }} props */
+export function Options({ preferences, setPreferences, score, onReset, theme }) {
   return html`<div class="dl-options">
     <label title=${S.predictHint}><input type="checkbox" data-testid="predict" checked=${preferences.predict}
       onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, predict: e.target.checked })} /> ${S.predict}</label>
-    ${score && html`<output data-testid="score">${score}</output>`}
+    <output data-testid="score">${score}</output>${score && html`<button type="button" class="dl-quiet dl-icon" data-testid="score-reset" aria-label=${S.predictReset} title=${S.predictReset} onClick=${onReset}><${Icon} name="replay" /></button>`}
     <label>${S.pace} <select data-testid="play-speed" value=${String(preferences.speed)}
       onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, speed: Number(e.target.value) })}>
       ${["0.5", "1", "2", "4"].map((x) => html`<option value=${x} selected=${Number(x) === preferences.speed}>${x}×</option>`)}

@@ -1,17 +1,17 @@
 // The round stepper: one round at a time, one step at a time.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { scheduleEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { Rich } from "../draw/rich.js";
 import { SaveText, fileName } from "../draw/save.js";
-import { changes, merged, overridesOf } from "../logic/diff.js";
 import { cellSentence, scheduleFacts, scheduleGrounds, stepSentence } from "../logic/facts.js";
 import { atStep, selected, told } from "../logic/place.js";
 import { known } from "../logic/steps.js";
 import { traceOf } from "../logic/trace.js";
-import { isBusy, sender, useTrait } from "../store.js";
+import { sender, useTrait } from "../store.js";
 import { S } from "../strings.js";
 import { BranchTabs, Diff } from "./branches.js";
+import { useChanges } from "./changes.js";
 import { Detail, Footer } from "./detail.js";
 import { WhatIf } from "./edits.js";
 import { Explained } from "./explained.js";
@@ -54,21 +54,8 @@ function Loaded({ model, shown, detail, theme }) {
   const asked = predictions.asks(branch, index, player.steps);
 
   const place = selected(cursor, step, round);
-  const spot = `${cursor.serial}:${branch.id}:${round.index}`;
-  const [edited, setEdited] = useState({ at: spot, value: overridesOf(null) });
-  const value = edited.at === spot ? edited.value : overridesOf(null);
-  const why = S.notLive[model.still ? "page" : kind === "app" ? "app" : "stepper"];
-  const edits = { live, why, value, set: (/** @type {typeof value} */ next) => setEdited({ at: spot, value: next }) };
-  const busy = isBusy(status);
+  const edits = useChanges(model, branch, round);
   const send = sender(model);
-  const fork = () => {
-    if (!changes(value)) return;
-    const overrides = merged(overridesOf(round.overrides), value);
-    send({ type: "fork", branch: branch.id, round: round.index, overrides });
-  };
-  useEffect(() => {
-    if (branch.id) setEdited({ at: "", value: overridesOf(null) });
-  }, [branch.id]);
 
   const moveRound = (/** @type {number} */ by) => player.toRound(round.index + by, preferences.predict);
   const sentence = place.byHand ? cellSentence(place.row, place.k, round) : stepSentence(step, round);
@@ -81,17 +68,17 @@ function Loaded({ model, shown, detail, theme }) {
   };
   return html`<div class="dl-stepper" data-testid="stepper" ref=${root} tabindex="-1" onKeyDown=${onKey}>
     ${failed && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
-    <${BranchTabs} shown=${shown} active=${branch.id} live=${live && !busy} onPick=${(/** @type {number} */ id) => setCursor({ ...atStep(cursor, step), branch: id })}
+    <${BranchTabs} shown=${shown} active=${branch.id} live=${live && !edits.busy} onPick=${(/** @type {number} */ id) => setCursor({ ...atStep(cursor, step), branch: id })}
       onDelete=${(/** @type {number} */ id) => send({ type: "delete", branch: id })} />
     <${TextSoFar} prompt=${trace?.prompt ?? ""} rounds=${branch.rounds} round=${round} known=${now}>
-      <${Options} preferences=${preferences} setPreferences=${setPreferences} score=${predictions.score} theme=${theme} />
+      <${Options} preferences=${preferences} setPreferences=${setPreferences} score=${predictions.score} onReset=${predictions.reset} theme=${theme} />
     <//>
     <${RoundList} rounds=${branch.rounds} current=${round.index} onPick=${(/** @type {number} */ i) => player.toRound(i, preferences.predict)}
       hidden=${(/** @type {number} */ i) => preferences.predict && (i > round.index || (i === round.index && !now.final && !now.commit))}><${Numbers} rounds=${branch.rounds} current=${round.index} /><//>
     <div class="dl-sticky">
       <${PhaseRail} round=${round} player=${player} />
       <div class="dl-words">
-        ${asked ? html`<${Question} p=${asked} onAnswer=${(/** @type {boolean} */ yes) => (predictions.answer(branch, asked, round.index, yes), player.forward())} />`
+        ${asked ? html`<${Question} asked=${asked} onAnswer=${(/** @type {number} */ guess) => (predictions.answer(asked, guess), player.forward())} />`
           : html`<p class="dl-cause" data-testid="cause" aria-live=${player.playing && preferences.speed > 1 ? "off" : "polite"}>${predictions.verdict(branch, step)}<${Rich} text=${words} /></p>`}
       </div>
       <${Transport} player=${player} onRound=${moveRound} />
@@ -100,11 +87,11 @@ function Loaded({ model, shown, detail, theme }) {
       setPlace=${(/** @type {Place} */ next) => (player.pause(), setCursor({ ...cursor, ...step, at: next.k, row: next.row }))} />
     ${round.schedule && now.schedule && html`<p class="dl-note dl-schedule" data-testid="schedule" >✂ <${Explained} eq=${scheduleEquation(round.schedule)}>${scheduleFacts(round.schedule)}<//>. ${scheduleGrounds(round.schedule)}</p>`}
     ${round.tree && html`<${TreeView} tree=${round.tree} now=${now} />`}
-    <${WhatIf} round=${round} edits=${edits} busy=${busy} forking=${status.state === "forking"} error=${status.where === "fork" ? status.error : ""} onFork=${fork} />
+    <${WhatIf} round=${round} edits=${edits} />
     ${parent && html`<${Diff} parent=${parent} fork=${branch} />`}
     ${detail && html`<${Detail} round=${round} k=${place.k} now=${now} />`}
     <${Footer} round=${round} now=${now} device=${trace?.device ?? ""} />
     <div class="dl-line"><p class="dl-note dl-keys">${S.keys}</p>
-      ${trace && html`<${SaveText} name=${`${fileName(trace.prompt.slice(0, 40))}${branch.id ? `-fork-${branch.id}` : ""}.json`} type="application/json" testid="save-trace" disabled=${busy} content=${() => JSON.stringify(traceOf(trace, branch))}>${S.saveTrace}<//>`}</div>
+      ${trace && html`<${SaveText} name=${`${fileName(trace.prompt.slice(0, 40))}${branch.id ? `-fork-${branch.id}` : ""}.json`} type="application/json" testid="save-trace" disabled=${edits.busy} content=${() => JSON.stringify(traceOf(trace, branch))}>${S.saveTrace}<//>`}</div>
   </div>`;
 }
