@@ -27,7 +27,8 @@ from dspark_lab.training.trainer import Plan, Trainer, mask_token, save_drafter
 
 @dataclass(frozen=True)
 class Recipe:
-    """How much of everything. The defaults made the shipped weights."""
+    """How much of everything. What made the weights in a folder is in its ``recipe.json``: the shipped target is of these
+    defaults, the shipped drafters were trained with AdamW for 2,800 steps."""
 
     seed: int = 0
     tokenizer_examples: int = 20_000

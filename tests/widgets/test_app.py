@@ -13,8 +13,9 @@ import pytest
 from dspark_lab.errors import LabError
 from dspark_lab.settings import Settings
 from dspark_lab.trace import Round
-from dspark_widgets.app import LabApp, read_controls
+from dspark_widgets.app import LabApp
 from dspark_widgets.contract import Controls
+from dspark_widgets.controls import read_controls
 from dspark_widgets.examples import find_examples
 from dspark_widgets.limits import Limits
 from tests.widgets import fixtures

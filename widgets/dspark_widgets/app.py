@@ -15,6 +15,7 @@ from dspark_lab.settings import Settings
 from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Trace
 from dspark_widgets import contract, permalink, requests
 from dspark_widgets.confidence import ConfidenceView
+from dspark_widgets.controls import CHOSEN, read_controls
 from dspark_widgets.examples import find_examples
 from dspark_widgets.jobs import explain
 from dspark_widgets.lens import HeadLens
@@ -27,8 +28,6 @@ from dspark_widgets.view import Stop
 
 RECORDED = Path(__file__).parent / "recorded"
 BLOCK_SIZE = 7
-CHOSEN = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "policy", "load")
-"""The settings that the page's controls hold."""
 LOAD_REMEDY = "The recorded examples still work; `dspark-lab doctor` tells what is missing."
 
 
@@ -235,22 +234,3 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
     def _send_rounds(self, have: int) -> None:
         if 0 <= have < len(self._streamed):
             self.send(to_json(requests.RoundsReply(self.run, have, tuple(self._streamed[have:]))))
-
-
-def read_controls(controls: contract.Controls, block_size: int, limits: Limits) -> Settings:
-    """The settings of the page's controls. Raises LabError for a prompt or a value that cannot be run, or is beyond a limit."""
-    if not controls.prompt.strip():
-        raise LabError("the prompt is empty: write one, or pick an example.")
-    if len(controls.prompt) > limits.prompt:
-        raise LabError(
-            f"the prompt has {len(controls.prompt):,} characters, but at most {limits.prompt:,} fit here: shorten it."
-        )
-    if controls.max_new_tokens > limits.tokens:
-        raise LabError(
-            f"max_new_tokens is {controls.max_new_tokens:,}, but a run here gives at most {limits.tokens:,}: ask for fewer."
-        )
-    if not 0 <= controls.gamma <= block_size:
-        raise LabError(
-            f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}."
-        )
-    return Settings(**{name: getattr(controls, name) for name in CHOSEN})

@@ -56,8 +56,7 @@ class LoadLab(View):
         lab: a loaded pair; where rounds of its drafter are recorded, they can be chosen.
         drafters: folders or files of recorded rounds (``dspark-lab calibrate``) to choose from, beside the pocket ones.
         step_rates: files of ``dspark-lab profile`` to choose from, or names, beside the usual ones.
-        paper: a file with the paper's numbers, as ``dspark-lab simulate --paper-data`` takes it, drawn beneath; without it
-            there are only the curves that follow from the step rates that ship.
+        paper: a file with the paper's numbers, as of ``dspark-lab simulate --paper-data``, drawn beneath; else what ships.
 
     Raises:
         LabError: an unknown keyword was used, or a file is not what it should be.

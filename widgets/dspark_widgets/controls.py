@@ -1,0 +1,30 @@
+"""What the page's controls ask for, as settings within a visitor's limits."""
+
+from __future__ import annotations
+
+from dspark_lab.errors import LabError
+from dspark_lab.settings import Settings
+from dspark_widgets import contract
+from dspark_widgets.limits import Limits
+
+CHOSEN = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "policy", "load")
+"""The settings that the page's controls hold."""
+
+
+def read_controls(controls: contract.Controls, block_size: int, limits: Limits) -> Settings:
+    """The settings of the page's controls. Raises LabError for a prompt or a value that cannot be run, or is beyond a limit."""
+    if not controls.prompt.strip():
+        raise LabError("the prompt is empty: write one, or pick an example.")
+    if len(controls.prompt) > limits.prompt:
+        raise LabError(
+            f"the prompt has {len(controls.prompt):,} characters, but at most {limits.prompt:,} fit here: shorten it."
+        )
+    if controls.max_new_tokens > limits.tokens:
+        raise LabError(
+            f"max_new_tokens is {controls.max_new_tokens:,}, but a run here gives at most {limits.tokens:,}: ask for fewer."
+        )
+    if not 0 <= controls.gamma <= block_size:
+        raise LabError(
+            f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}."
+        )
+    return Settings(**{name: getattr(controls, name) for name in CHOSEN})
