@@ -64,8 +64,8 @@ def usual_loss(kind: str) -> LossWeights:
     and Eagle3; Medusa, MTP).
 
     DSpark by eq. 9-12, but with the cross entropy at full weight: total variation has next to no gradient where a draft is
-    far off. On the pocket target 2,800 steps of AdamW with the paper's ce=0.1 (``LossWeights()``) came to a tau of 4.5, with ce=1 to 5.0;
-    the paper trains for many times as long.
+    far off. On the pocket target 2,800 steps of AdamW with the paper's ce=0.1 (``LossWeights()``) came to a tau of 4.5, with
+    ce=1 to 5.0; the paper trains for many times as long.
     """
     return LossWeights(ce=1.0) if kind.startswith("dspark") else LossWeights(ce=1.0, tv=0.0, conf=0.0)
 
