@@ -193,7 +193,8 @@ def test_every_outcome_of_a_round_comes_out_in_one_batch_with_its_probability(
 @pytest.mark.parametrize("policy", [None, Fixed(1), Threshold(0.5), ALGORITHM_1, Lagged(), Given((0, 2, 1))])
 def test_texts_are_distributed_as_the_targets_own_under_every_lossless_policy(policy: Any) -> None:
     """Chi-square of the first three tokens of 3,000 requests, 50 at a time; a false alarm once in 10,000."""
-    target, drafter, settings = ScriptedTarget(TARGET), ScriptedDrafter(OTHER), Settings(gamma=3, max_new_tokens=3)
+    drafter = ScriptedDrafter(OTHER, confidence=lambda path: (0.95, 0.7, 0.4)[path[-1]])
+    target, settings = ScriptedTarget(TARGET), Settings(gamma=3, max_new_tokens=3)
     rate = StepRate.each([1 / (3 + b) for b in range(1, 500)])
     engine = Engine(target, drafter, policy=policy, step_rate=rate, max_requests=50)
     requests = [engine.submit(PROMPT, replace(settings, seed=seed)) for seed in range(3000)]

@@ -36,13 +36,8 @@ class Checkpoint:
         """The command that trains it. All that are trained into ``folder`` learn from the same answers of the target; those
         for the pocket target as long as the shipped DSpark did, so that they can be held against it."""
         loss = LOSSES.get((str(self.options["kind"]), str(self.options.get("loss", ""))))
-        options = {
-            **self.options,
-            "loss": loss,
-            "target": target,
-            "steps": None if target else _pocket_steps(),
-            "answers-in": folder / "answers",
-        }
+        learning = {} if target else _pocket_learning()
+        options = {**self.options, "loss": loss, "target": target, **learning, "answers-in": folder / "answers"}
         words = [word for option, value in options.items() if value for word in (f"--{option}", str(value))]
         return shlex.join(["dspark-lab", "train", "drafter", *words, "--out", str(folder / self.name)])
 
@@ -53,9 +48,10 @@ class Checkpoint:
         return [] if "loss" in self.options else [f"{kind}-{self.options.get('head', '')}", kind]
 
 
-def _pocket_steps() -> str:
+def _pocket_learning() -> dict[str, str]:
+    """How long, and by which optimiser, the shipped DSpark was trained."""
     recipe = json.loads((POCKET / "recipe.json").read_text(encoding="utf-8"))
-    return str(recipe["drafter_steps"])
+    return {"steps": ",".join(map(str, recipe["drafter_steps"])), "optimizer": recipe["drafter_optimizer"]}
 
 
 def _make(title: str, kind: str, **options: str | int) -> Checkpoint:

@@ -38,7 +38,7 @@ class Recipe:
     sums_steps: int = 1_400
     sums_lr: float = 2e-3
     answers: int = 10_240
-    drafter_steps: int = 1_600
+    drafter_steps: tuple[int, ...] = (1_600,)
     drafter_batch: int = 24
     drafter_lr: float = 2e-3
     drafter_loss: str = "ce=1,tv=0.9,conf=1"
@@ -87,7 +87,7 @@ def _train_drafter(folder: Path, work: Path, recipe: Recipe, target: Target) -> 
     plan = Plan(
         Options("dspark", mask_token(target)),
         LossWeights.parse(recipe.drafter_loss),
-        steps=(recipe.drafter_steps,),
+        steps=tuple(recipe.drafter_steps),
         batch=recipe.drafter_batch,
         lr=recipe.drafter_lr,
         seed=recipe.seed,

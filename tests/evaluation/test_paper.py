@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from dspark_lab import Settings
+from dspark_lab.checkpoints import POCKET
 from dspark_lab.errors import LabError
 from dspark_lab.evaluation import paper_confidence
 from dspark_lab.evaluation.charts import table
@@ -136,7 +137,10 @@ def test_each_checkpoint_has_the_command_that_makes_it() -> None:
     assert "--kind dspark --block 11 --head rnn --target" in commands["dspark-block11-rnn"]
     assert "--kind dspark --loss ce=1,conf=1" in commands["dspark-ce"]
     pocket = EXPERIMENTS["table1"][0].command(Path("runs"))
-    assert re.search(r"--steps \d+,\d+ --answers-in runs/answers", pocket), "as long as the shipped drafter was"
+    assert re.search(r"--steps \d+(,\d+)* --optimizer \w+ --answers-in runs/answers", pocket)
+    recipe = json.loads((POCKET / "recipe.json").read_text())
+    assert f"--steps {','.join(map(str, recipe['drafter_steps']))} " in pocket, "as long as the shipped drafter was"
+    assert f"--optimizer {recipe['drafter_optimizer']} " in pocket
     names = [c.name for experiment in ("table1", "fig3", "fig4") for c in EXPERIMENTS[experiment]]
     assert len(names) == len(set(names))
 
