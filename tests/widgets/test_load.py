@@ -101,7 +101,7 @@ def test_a_simulation_that_is_stopped_keeps_what_it_has(monkeypatch: pytest.Monk
         ({"contenders": ["dspark hope"]}, "no contender 'dspark hope'"),
         ({"contenders": ["../secret fixed"]}, "no contender '../secret fixed'"),
         ({"contenders": []}, "0 contenders were chosen: choose 1 to 12"),
-        ({"step_rate": "/etc/passwd"}, "no step rate '/etc/passwd'"),
+        ({"step_rate": "/etc/passwd"}, "no step rate '…/etc/passwd'"),
         ({"gamma": 0}, "gamma is 0, but 1 to 16"),
         ({"arrivals": "weekly"}, "weekly"),
     ],

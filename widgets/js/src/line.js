@@ -17,9 +17,10 @@ export function kernelAddress() {
 /** What the server says of the kernel; "" where there is none to ask. @returns {Promise<"" | "server" | ServerWord>} */
 export async function askServer() {
   const address = kernelAddress();
-  if (!address) return "";
+  const ask = /** @type {{ askDSpark?: typeof globalThis.fetch }} */ (globalThis).askDSpark; // of the hosted page alone: the bundle asks for nothing
+  if (!address || !ask) return "";
   try {
-    const reply = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(LONG) });
+    const reply = await ask(address, { cache: "no-store", signal: AbortSignal.timeout(LONG) });
     if (!reply.ok) return reply.status >= 500 ? "server" : "";
     return (await reply.json()).kernel;
   } catch {
