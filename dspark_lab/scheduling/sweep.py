@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -62,7 +61,7 @@ def sweep(
     answer_tokens: int | None = None,
     redraw: bool = True,
     rounds: int = 0,
-    workers: int | None = None,
+    workers: int = 1,
     on_result: Callable[[str, Result], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     **scenario: Any,
@@ -72,7 +71,7 @@ def sweep(
     Args:
         loads: constant numbers of requests, which are put in order, or arrivals, which are left in theirs.
         rounds: that a constant number of requests goes through in all, at least: few requests take more steps.
-        workers: threads, as many as there are cores by default; the results do not hang on it.
+        workers: threads; the results do not hang on it. More than one contend for the interpreter, and may take longer.
         on_result: told of each as it is done, with the contender's name, in no fixed order.
         should_stop: asked before each; once it says so, the others are left out of the sweep.
         scenario: ``steps``, ``seed``, ``most_requests`` and ``clock`` of the ``Scenario``.
@@ -111,7 +110,7 @@ def sweep(
 
     # The largest come first: what is left for the end is short.
     order = list(enumerate(arrivals))[::-1]
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         jobs = {(c.name, i): pool.submit(one, c, coming) for i, coming in order for c in contenders}
         try:
             done = {name: [jobs[name, i].result() for i in range(len(arrivals))] for name in names}
