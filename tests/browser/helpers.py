@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,12 @@ _SCROLLERS = """(() => {
 
 
 def check_no_sideways_scroll(page: Page) -> None:
-    """Neither the page nor anything around the view is wider than its window."""
-    for inner, outer in page.evaluate(f"({_SCROLLERS}).map((e) => [e.scrollWidth, e.clientWidth])"):
-        assert inner <= outer, f"the page is {inner} px wide in a window of {outer} px"
+    """Neither the page nor anything around the view is wider than its window, once what is drawn has followed it."""
+    deadline = time.monotonic() + 5
+    while True:
+        widths = page.evaluate(f"({_SCROLLERS}).map((e) => [e.scrollWidth, e.clientWidth])")
+        too_wide = [f"the page is {inner} px wide in a window of {outer} px" for inner, outer in widths if inner > outer]
+        if not too_wide or time.monotonic() > deadline:
+            assert not too_wide, too_wide[0]
+            return
+        page.wait_for_timeout(50)

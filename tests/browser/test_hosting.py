@@ -154,13 +154,18 @@ def test_a_recorded_trace_can_be_stepped_through_before_there_is_a_kernel(
     check_trace(page, Trace.load(RECORDED / f"{example.domain}_{example.index}.json"))
     steps_through(page)
     page.get_by_test_id("prompt").fill("How are you?")
+    page.get_by_test_id("tab-scheduler").click()
+    page.get_by_test_id("round-chip-0").click()
+    place = str(page.get_by_test_id("scrub").get_attribute("aria-valuetext"))
+    page.get_by_test_id("plan-load").fill("120")
     helpers.screenshot(page, "hosting-first")
     for route in held:
         route.continue_()
     page.unroute("**/voila.js")
     wait_ready(page)
-    expect(page.get_by_test_id("scrub")).to_have_attribute("aria-valuetext", re.compile("^step 8 of "))
+    expect(page.get_by_test_id("scrub")).to_have_attribute("aria-valuetext", place)
     expect(page.get_by_test_id("prompt")).to_have_value("How are you?")
+    expect(page.get_by_test_id("plan-facts")).to_contain_text("load 120")
     generate(page, max_tokens=8)
 
 

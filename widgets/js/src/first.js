@@ -1,7 +1,7 @@
 // The page before its kernel is there: a recorded example that can be stepped through, until the live view takes its place.
 import { render as draw } from "preact";
 import { html } from "./draw/html.js";
-import { stillModel } from "./store.js";
+import { sharedOf, startShared, stillModel } from "./store.js";
 
 /** @typedef {import("./store.js").Model} Model */
 /** @typedef {import("./contract").ViewState} ViewState */
@@ -28,6 +28,7 @@ export function mountFirst(element, payload, word, Root) {
   /** @type {any} */ (window).dsparkFirst = {
     kind: payload.kind,
     changed: () => Object.fromEntries(OWN.filter((name) => model.get(name) !== payload[name]).map((name) => [name, model.get(name)])),
+    shared: () => sharedOf(model),
     leave: () => {
       clearTimeout(late);
       removeEventListener("dspark-failed", failed);
@@ -46,6 +47,7 @@ export function takeOver(model) {
   const changed = first.changed();
   for (const [name, value] of Object.entries(changed)) model.set(name, value);
   if (Object.keys(changed).length) model.save_changes();
+  startShared(model, first.shared());
   delete place.dsparkFirst;
   return first.leave;
 }

@@ -88,6 +88,12 @@ export function useShared(model, name, initial) {
   return [value, write];
 }
 
+/** What the views of a model share by now, by name. @param {Model} model @returns {Record<string, any>} */
+export const sharedOf = (model) => Object.fromEntries([...(SHARED.get(model) ?? [])].map(([name, held]) => [name, held.value]));
+
+/** Let the views of a model, none of which is drawn yet, start from these. @param {Model} model @param {Record<string, any>} values */
+export const startShared = (model, values) => void SHARED.set(model, new Map(Object.entries(values).map(([name, value]) => [name, { value, tell: new Set() }])));
+
 /** Is something at work, so that nothing else can be asked for? @param {import("./contract").Status} status */
 export const isBusy = (status) => !["loading", "ready", "recorded"].includes(status.state);
 
