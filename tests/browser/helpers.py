@@ -155,7 +155,9 @@ def check_no_sideways_scroll(page: Page) -> None:
     deadline = time.monotonic() + 5
     while True:
         widths = page.evaluate(f"({_SCROLLERS}).map((e) => [e.scrollWidth, e.clientWidth])")
-        too_wide = [f"the page is {inner} px wide in a window of {outer} px" for inner, outer in widths if inner > outer]
+        too_wide = [
+            f"the page is {inner} px wide in a window of {outer} px" for inner, outer in widths if inner > outer
+        ]
         if not too_wide or time.monotonic() > deadline:
             assert not too_wide, too_wide[0]
             return

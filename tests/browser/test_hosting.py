@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from dspark_widgets.serving import voila_command
 from dspark_widgets.serving.memory import kernels
 from dspark_widgets.serving.options import Hosting
 from tests.browser import helpers, servers
+from tests.browser.conftest import OPEN
 from tests.browser.helpers import NOTEBOOKS, READY, RUN, fill, generate
 from tests.browser.reading import check_trace
 from tests.browser.servers import Workplace, unused_port
@@ -28,6 +30,8 @@ pytestmark = pytest.mark.browser
 
 SOON = 40_000
 """Milliseconds in which a page notices what happened, on a machine that has other things to do."""
+
+VISITORS = 2
 
 
 class Server:
@@ -60,23 +64,39 @@ class Server:
         os.kill(found[0], signal.SIGKILL)
 
 
+Serve = Callable[..., AbstractContextManager[Server]]
+
+
+@pytest.fixture(scope="module")
+def serve(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Serve:
+    """Run a server; its limits can be named. Without a pool each kernel is a page's."""
+
+    @contextmanager
+    def run(**options: object) -> Iterator[Server]:
+        log = tmp_path_factory.mktemp("hosting") / "log.txt"
+        server = Server(workplace, Hosting(**{"ready": 0, **options}), log)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def running(serve: Serve) -> Iterator[Server]:
+    with serve(visitors=VISITORS) as server:
+        yield server
+
+
 @pytest.fixture
-def serve(workplace: Workplace, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start a server; its limits can be named. Without a pool each kernel is a page's."""
-    started: list[Server] = []
-
-    def start(**options: object) -> Server:
-        started.append(Server(workplace, Hosting(**{"ready": 0, **options}), tmp_path / "log.txt"))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
-
-
-@pytest.fixture
-def server(serve: Callable[..., Server]) -> Server:
-    return serve()
+def server(running: Server, open_page: Callable[..., Page]) -> Iterator[Server]:
+    """The module's server, and nobody there before and after."""
+    yield running
+    for page in OPEN:
+        if not page.is_closed():
+            page.goto("about:blank")  # so that it has the time to say goodbye
+    wait_kernels(running, 0)
 
 
 @pytest.fixture
@@ -266,30 +286,27 @@ def test_back_brings_a_page_that_works(server: Server, visit: Callable[..., Page
 
 
 def test_a_visitor_too_many_is_told_when_to_come_again(
-    serve: Callable[..., Server], visit: Callable[..., Page], open_page: Callable[..., Page]
+    server: Server, visit: Callable[..., Page], open_page: Callable[..., Page]
 ) -> None:
-    server = serve(visitors=1)
-    one = visit(server.url)
-    two = open_page("about:blank")
-    reply = two.goto(server.url)
+    one, _ = [visit(server.url) for _ in range(VISITORS)]
+    late = open_page("about:blank")
+    reply = late.goto(server.url)
     assert reply and reply.status == 503 and int(reply.headers["retry-after"]) >= 5
-    told(two, "full", "1 visitor is here", "Try again in about")
-    expect(two.get_by_test_id("generate")).to_be_disabled()
-    helpers.screenshots(two, "hosting-full")
+    told(late, "full", f"{VISITORS} visitors are here", "Try again in about")
+    expect(late.get_by_test_id("generate")).to_be_disabled()
+    helpers.screenshots(late, "hosting-full")
     leave(one)
-    wait_kernels(server, 0)
-    two.get_by_test_id("reload").click()
-    wait_ready(two)
+    wait_kernels(server, VISITORS - 1)
+    late.get_by_test_id("reload").click()
+    wait_ready(late)
 
 
-def test_a_page_left_alone_gives_up_its_kernel_and_says_so(
-    serve: Callable[..., Server], visit: Callable[..., Page]
-) -> None:
-    server = serve(idle=0.2)
-    page = visit(server.url)
-    told(page, "idle", "Nothing was asked here for a long time", "Reload")
-    wait_kernels(server, 0)
-    reload(page)
+def test_a_page_left_alone_gives_up_its_kernel_and_says_so(serve: Serve, visit: Callable[..., Page]) -> None:
+    with serve(idle=0.2) as server:
+        page = visit(server.url)
+        told(page, "idle", "Nothing was asked here for a long time", "Reload")
+        wait_kernels(server, 0)
+        reload(page)
 
 
 def wait_kernels(server: Server, number: int) -> None:
