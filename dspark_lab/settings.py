@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from dspark_lab.errors import LabError
@@ -92,10 +92,11 @@ class Settings:
 
     def with_changes(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with some replaced. Raises LabError for a name that does not exist."""
-        unknown = set(changes) - set(asdict(self))
+        known = [field.name for field in fields(self)]
+        unknown = sorted(set(changes).difference(known))
         if unknown:
-            raise LabError(f"unknown setting {sorted(unknown)[0]!r}; there are {', '.join(asdict(self))}.")
-        return replace(self, **changes)
+            raise LabError(f"unknown setting {unknown[0]!r}; there are {', '.join(known)}.")
+        return replace(self, **changes) if changes else self
 
 
 @dataclass(frozen=True)

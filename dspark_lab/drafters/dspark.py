@@ -96,8 +96,7 @@ class DSparkDrafter:
         step, carried = head.stepper(hidden) if head is not None else None, None
         tokens: list[int] = []
         biases = []
-        for k in range(gamma):
-            logits = base[k]
+        for k, logits in enumerate(base.unbind()):
             if step is not None:
                 bias, carried = step(k, tokens[-1] if tokens else anchor, carried)
                 biases.append(bias)

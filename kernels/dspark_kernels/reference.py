@@ -68,12 +68,11 @@ def inverse_cdf(probabilities: Tensor, uniform: float) -> tuple[int, float, floa
 
     ``probabilities`` [V]. A token of probability 0 is never drawn, whatever the rounding.
     """
-    cdf = probabilities.cumsum(-1)
-    token = int(torch.searchsorted(cdf, uniform * float(cdf[-1]), right=True))
+    cdf = probabilities.cumsum(-1).numpy(force=True)
+    token = int(cdf.searchsorted(uniform * cdf[-1], side="right"))
     if token >= len(cdf):  # uniform so near 1 that its product with the sum rounded up to the sum
         token = int(probabilities.nonzero()[-1])
-    low, high = cdf[max(token - 1, 0) : token + 1].tolist() if token else (0.0, float(cdf[0]))
-    return token, low, high
+    return token, float(cdf[token - 1]) if token else 0.0, float(cdf[token])
 
 
 def inverse_cdf_each(probabilities: Tensor, uniforms: Tensor) -> Tensor:
