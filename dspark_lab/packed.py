@@ -177,9 +177,9 @@ class PackedLayers:
         """All layers on ``x`` [n, hidden]; ``attend(i, weights, normalised)`` is layer i's attention [n, heads * head_dim]."""
         tapped = {}
         for i, w in enumerate(self._weights):
-            out = attend(i, w, self._normalise(x, w.input_norm) if i or attended is None else attended)
+            out = attend(i, w, self.normalise(x, w.input_norm) if i or attended is None else attended)
             x = torch.addmm(x, out, w.output)
-            gate, up = F.linear(self._normalise(x, w.mlp_norm), w.gate_up).chunk(2, dim=-1)
+            gate, up = F.linear(self.normalise(x, w.mlp_norm), w.gate_up).chunk(2, dim=-1)
             x = torch.addmm(x, F.silu(gate) * up, w.down)
             if i in taps:
                 tapped[i] = x
@@ -210,11 +210,11 @@ class PackedLayers:
         ``cos``, ``sin`` [n, 1, head_dim]."""
         split, last = self.heads, self.heads + self.kv_heads
         qkv = F.linear(attended, w.qkv).view(len(attended), -1, self.head_dim)
-        qk = self._normalise(qkv[:, :last], w.qk_scale)
+        qk = self.normalise(qkv[:, :last], w.qk_scale)
         qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
         return qk[:, :split], qk[:, split:], qkv[:, last:]
 
-    def _normalise(self, x: Tensor, weight: Tensor) -> Tensor:
+    def normalise(self, x: Tensor, weight: Tensor) -> Tensor:
         """RMSNorm over the last dimension, in fewer and smaller steps than ``F.rms_norm`` takes on a CPU."""
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
         return x.mul(torch.addcmul(self._eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()).mul_(weight)

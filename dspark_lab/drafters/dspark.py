@@ -82,7 +82,7 @@ class DSparkDrafter:
         h = self.model.hidden_norm(F.linear(taps, self.model.fc.weight))
         kv = F.linear(h, self._context_kv).view(len(taps), c.num_hidden_layers, 2, c.num_key_value_heads, c.head_dim)
         k, v = kv.permute(1, 2, 3, 0, 4).unbind(1)
-        k = F.rms_norm(k, (c.head_dim,), None, c.rms_norm_eps) * self._k_scale
+        k = self._layers.normalise(k, self._k_scale)
         return self._layers.rotate(k, positions), v
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""RMSNorm that trains fast on a CPU, where ``F.rms_norm`` is taken apart into a dozen passes over memory."""
+"""RMSNorm that is fast on a CPU, where ``F.rms_norm`` is taken apart into a dozen passes over memory."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from torch.nn import functional as F
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """``F.rms_norm`` over the last dimension of ``x`` [..., D], up to rounding."""
-    if torch.is_grad_enabled() and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
+        return F.rms_norm(x, weight.shape, weight, eps)
+    if torch.is_grad_enabled():
         return _RMSNorm.apply(x, weight, eps)
-    return F.rms_norm(x, weight.shape, weight, eps)
+    return (x * _scale(x, eps)).mul_(weight)
+
+
+def _scale(x: Tensor, eps: float) -> Tensor:
+    """What makes ``x`` [..., D] have a mean square of 1, [..., 1]."""
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
 
 
 class _RMSNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        scale = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()  # [..., 1]
+        scale = _scale(x, eps)
         unit = x * scale
         ctx.save_for_backward(unit, scale, weight)
         return unit * weight
