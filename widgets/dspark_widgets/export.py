@@ -13,6 +13,8 @@ from dspark_lab.trace import Trace
 
 STATIC = Path(__file__).parent / "static"
 SIZE_LIMIT = 1_500_000
+TRANSLATIONS = {"ja": "lab.ja.js", "zh": "lab.zh.js"}
+"""The files in STATIC with the interface's text in other languages."""
 
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 """Nothing is fetched. A chart becomes a PNG by way of a data: image."""
@@ -47,8 +49,18 @@ mountStatic(document.getElementById("lab"), JSON.parse(document.getElementById("
 
 def bundle() -> tuple[str, str]:
     """The built JavaScript and CSS. Raises LabError where the package was installed without them."""
+    return _built("lab.js"), _built("lab.css")
+
+
+def translations() -> dict[str, str]:
+    """The script of each language but English, which puts its text where the bundle looks for it. Raises LabError as
+    ``bundle`` does."""
+    return {language: _built(name) for language, name in TRANSLATIONS.items()}
+
+
+def _built(name: str) -> str:
     try:
-        return (STATIC / "lab.js").read_text(encoding="utf-8"), (STATIC / "lab.css").read_text(encoding="utf-8")
+        return (STATIC / name).read_text(encoding="utf-8")
     except OSError as error:
         raise LabError(
             f"the views' bundle is missing ({error.filename}): run `npm run build` in widgets/js."
@@ -105,20 +117,19 @@ def _page(state: dict[str, Any]) -> str:
     prompt = (state.get("trace") or state.get("race") or {}).get("prompt", "")
     title = html.escape(f"{prompt[:60]} | DSpark Lab" if prompt else "DSpark Lab")
     payload = embed_json(state)
-    return _PAGE.format(
-        policy=_POLICY, title=title, css=css.replace("</", "<\\/"), payload=payload, script=_inline(script)
-    )
+    scripts = "\n".join([*translations().values(), _plain(script)])
+    inline = scripts.replace("</script", "<\\/script").replace("<!--", "<\\!--")  # nothing can close the element
+    return _PAGE.format(policy=_POLICY, title=title, css=css.replace("</", "<\\/"), payload=payload, script=inline)
 
 
-def _inline(script: str) -> str:
-    """The bundle as an inline module: its exports become plain names, and nothing in it can close the element."""
+def _plain(script: str) -> str:
+    """The bundle for an inline module: its exports become plain names."""
     head, mark, exports = script.rpartition("export{")
     pairs = [part.partition(" as ") for part in exports.split("}")[0].split(",")] if mark else []
     names = {public: local for local, _, public in pairs}
     if "mountStatic" not in names:
         raise LabError("the views' bundle has no mountStatic export: run `npm run build` in widgets/js.")
-    body = f"{head}\nconst mountStatic = {names['mountStatic']};"
-    return body.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return f"{head}\nconst mountStatic = {names['mountStatic']};"
 
 
 def _rounded(value: Any) -> Any:

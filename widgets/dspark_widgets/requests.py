@@ -142,6 +142,14 @@ class PingRequest:
 
 
 @dataclass(frozen=True)
+class WordsRequest:
+    """Send the interface's text in another language."""
+
+    language: Literal["ja", "zh"]
+    type: Literal["words"] = "words"
+
+
+@dataclass(frozen=True)
 class PlanRequest:
     """Schedule a round anew with other settings or confidences, without running a model. ``number`` comes back with the
     answer."""
@@ -156,7 +164,7 @@ class PlanRequest:
 Request = (
     ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
     | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest
-    | PlanRequest | ServeRequest | UnserveRequest | PingRequest
+    | PlanRequest | ServeRequest | UnserveRequest | PingRequest | WordsRequest
 )  # fmt: skip
 
 
@@ -175,6 +183,15 @@ class PongReply:
     """Python is there."""
 
     type: Literal["pong"] = "pong"
+
+
+@dataclass(frozen=True)
+class WordsReply:
+    """The script that brings the interface's text in a language."""
+
+    language: Literal["ja", "zh"]
+    script: str
+    type: Literal["words"] = "words"
 
 
 _REQUESTS: dict[str, type[Any]] = {kind.type: kind for kind in get_args(Request)}

@@ -19,7 +19,7 @@ from dspark_lab.records import to_json
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Round, Trace
 from dspark_widgets import contract, requests
-from dspark_widgets.export import STATIC
+from dspark_widgets.export import STATIC, translations
 from dspark_widgets.jobs import Worker, explain
 
 Stop = Callable[[], bool]
@@ -160,6 +160,10 @@ class View(anywidget.AnyWidget):
 
     def on_ping(self, _request: requests.PingRequest) -> None:
         self.send(to_json(requests.PongReply()))
+
+    def on_words(self, request: requests.WordsRequest) -> None:
+        """Raises LabError where the package was installed without the views' bundle."""
+        self.send(to_json(requests.WordsReply(request.language, translations()[request.language])))
 
     def set_state(self, sync_data: Any) -> None:
         """Take what the page sets. A value that does not fit is answered with an error, and with the one that stays."""

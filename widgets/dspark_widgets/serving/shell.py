@@ -11,7 +11,7 @@ from typing import Any
 
 import voila
 
-from dspark_widgets.export import STATIC
+from dspark_widgets.export import STATIC, TRANSLATIONS
 
 PREFIX = "dspark"
 """Below it are addresses with a version in them: browsers keep what they give for good."""
@@ -45,9 +45,10 @@ class Shell:
         self.first = metadata.get("dspark", {}).get("first") == "app"
         self.files: dict[str, File] = {}
         if self.first:
+            scripts = ("lab.js", *TRANSLATIONS.values())
             state = json.dumps(first_state(), ensure_ascii=False, separators=(",", ":")).encode()
             self.files = {
-                "lab.js": File.of("text/javascript", (STATIC / "lab.js").read_bytes()),
+                **{name: File.of("text/javascript", (STATIC / name).read_bytes()) for name in scripts},
                 "lab.css": File.of("text/css", (STATIC / "lab.css").read_bytes()),
                 "first.json": File.of("application/json", state),
             }

@@ -629,6 +629,12 @@ export interface PingRequest {
   type: "ping";
 }
 
+/** Send the interface's text in another language. */
+export interface WordsRequest {
+  language: "ja" | "zh";
+  type: "words";
+}
+
 /** Schedule a round anew with other settings or confidences, without running a model. ``number`` comes back with the answer. */
 export interface PlanRequest {
   branch: number;
@@ -651,6 +657,13 @@ export interface PongReply {
   type: "pong";
 }
 
+/** The script that brings the interface's text in a language. */
+export interface WordsReply {
+  language: "ja" | "zh";
+  script: string;
+  type: "words";
+}
+
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | PingRequest;
+export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | PingRequest | WordsRequest;

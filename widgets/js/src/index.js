@@ -38,7 +38,7 @@ function Root({ model: given, watched = false, fault: known = "", word }) {
   const [preferences] = useTrait(model, "preferences");
   const [kind] = useTrait(model, "kind");
   const theme = useTheme(preferences?.theme ?? "auto");
-  const lang = useLanguage(preferences?.language ?? "auto");
+  const lang = useLanguage(preferences?.language ?? "auto", model);
   const view = VIEWS[kind];
   const [glossary, setGlossary] = useState(/** @type {string | null} */ (null));
   const root = useRef(/** @type {HTMLElement | null} */ (null));

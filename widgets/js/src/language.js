@@ -1,8 +1,7 @@
-// The language of the interface. Another one's words are written over the English ones, key by key, so that a text it lacks stays English.
+// The language of the interface. Another one's words come when they are wanted, and are written over the English ones, key by key, so that a text it lacks stays English.
 import { useEffect, useState } from "preact/hooks";
+import { sendQuietly } from "./store.js";
 import * as strings from "./strings.js";
-import ja from "./strings.ja.js";
-import zh from "./strings.zh.js";
 
 /** @typedef {"en" | "ja" | "zh"} Language */
 /**
@@ -10,6 +9,7 @@ import zh from "./strings.zh.js";
  * @template T @typedef {T extends (...args: any[]) => any ? T : T extends readonly any[] ? T : T extends object ? { [K in keyof T]?: Translated<T[K]> } : T} Translated
  */
 /** @typedef {Translated<Omit<typeof strings, "count">>} Translation */
+/** @typedef {import("./store.js").Model} Model */
 
 /** By their names in themselves. @type {Record<Language, string>} */
 export const LANGUAGES = { en: "English", ja: "日本語", zh: "简体中文" };
@@ -32,8 +32,8 @@ function write(into, from) {
 
 const parts = Object.fromEntries(Object.entries(strings).filter(([, part]) => isPart(part)));
 export const ENGLISH = copied(parts);
-/** @type {Record<Language, Translation>} */
-export const TRANSLATIONS = { en: {}, ja, zh };
+/** Those that are here. A language's file, lab.ja.js or lab.zh.js, puts its own in; all views of a page share them. @type {Partial<Record<Language, Translation>>} */
+export const TRANSLATIONS = (/** @type {any} */ (globalThis).dsparkWords ??= {});
 /** @type {Language} */
 let spoken = "en";
 
@@ -42,7 +42,45 @@ export function speak(language) {
   if (language === spoken) return;
   spoken = language;
   write(parts, ENGLISH);
-  write(parts, TRANSLATIONS[language]);
+  write(parts, TRANSLATIONS[language] ?? {});
+}
+
+/** @param {Language} language */
+const isHere = (language) => language === "en" || language in TRANSLATIONS;
+
+/** Run a language's file as Python sent it. @param {string} text @param {() => void} then */
+function run(text, then) {
+  const src = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const script = Object.assign(document.createElement("script"), { src });
+  script.onload = script.onerror = () => {
+    URL.revokeObjectURL(src);
+    script.remove();
+    then();
+  };
+  document.head.append(script);
+}
+
+/**
+ * Bring a language's words, from the lab's own server where that gives the page, else from Python; then do what waits for them.
+ * @param {Language} language @param {Model} model @param {() => void} then @returns {() => void} what ends the waiting
+ */
+export function bring(language, model, then) {
+  let wanted = true;
+  const done = () => void (wanted && isHere(language) && then());
+  const take = (/** @type {import("./contract").WordsReply} */ message) => {
+    if (message?.type === "words" && message.language === language) isHere(language) ? done() : run(message.script, done);
+  };
+  const { bringDSpark } = /** @type {{ bringDSpark?: (language: string) => Promise<unknown> }} */ (globalThis); // of the hosted page alone
+  if (language === "en" || isHere(language)) then();
+  else if (bringDSpark) bringDSpark(language).then(done, () => {});
+  else {
+    model.on("msg:custom", take);
+    sendQuietly(model, { type: "words", language });
+  }
+  return () => {
+    wanted = false;
+    model.off("msg:custom", take);
+  };
 }
 
 /** What the reader chose, else what the address asks for (?lang=ja), else the first of the browser's languages that there is. @param {string} choice @returns {Language} */
@@ -50,20 +88,28 @@ export function resolve(choice) {
   const wishes = [choice, new URLSearchParams(location.search).get("lang") ?? "", ...navigator.languages];
   for (const wish of wishes) {
     const language = wish.toLowerCase().split("-")[0];
-    if (language in TRANSLATIONS) return /** @type {Language} */ (language);
+    if (language in LANGUAGES) return /** @type {Language} */ (language);
   }
   return "en";
 }
 
-/** Speak the reader's language in everything drawn below; its tag. @param {string} choice */
-export function useLanguage(choice) {
-  const [language, setLanguage] = useState(() => resolve(choice));
+/** Speak the reader's language in everything drawn below, once its words are here; its tag. @param {string} choice @param {Model} model */
+export function useLanguage(choice, model) {
+  const [language, setLanguage] = useState(() => (isHere(resolve(choice)) ? resolve(choice) : "en"));
   useEffect(() => {
-    const update = () => setLanguage(resolve(choice));
+    let leave = () => {};
+    const update = () => {
+      const wish = resolve(choice);
+      leave();
+      leave = bring(wish, model, () => setLanguage(wish));
+    };
     addEventListener("languagechange", update);
     update();
-    return () => removeEventListener("languagechange", update);
-  }, [choice]);
+    return () => {
+      leave();
+      removeEventListener("languagechange", update);
+    };
+  }, [choice, model]);
   speak(language);
   return TAGS[language];
 }

@@ -1,4 +1,5 @@
 // Is Python still there? A page asks every few seconds. Where it is the lab's own server that gives the page, the server says more.
+import { sendQuietly } from "./store.js";
 
 /** @typedef {import("./store.js").Model} Model */
 /** @typedef {import("./contract").KernelReply["kernel"]} ServerWord */
@@ -46,9 +47,7 @@ export function watchLine(model, tell, world = { now: Date.now, ask: askServer, 
   const ping = () => {
     asked = world.now();
     since ||= asked;
-    try {
-      Promise.resolve(/** @type {any} */ (model.send({ type: "ping" }))).catch(() => {}); // a closed line is what is looked for
-    } catch {}
+    sendQuietly(model, { type: "ping" });
   };
   const take = (/** @type {any} */ message) => {
     if (message?.type !== "pong") return;

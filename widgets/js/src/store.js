@@ -97,6 +97,13 @@ export const startShared = (model, values) => void SHARED.set(model, new Map(Obj
 /** Is something at work, so that nothing else can be asked for? @param {import("./contract").Status} status */
 export const isBusy = (status) => !["loading", "ready", "recorded"].includes(status.state);
 
+/** Ask what may go unanswered: a closed line is no error here. @param {Model} model @param {Request} request */
+export function sendQuietly(model, request) {
+  try {
+    Promise.resolve(/** @type {any} */ (model.send(request))).catch(() => {});
+  } catch {}
+}
+
 /** @param {Model} model @returns {(request: Request) => void} */
 export const sender = (model) => (request) => model.send(request);
 

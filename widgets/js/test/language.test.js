@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { ENGLISH, LANGUAGES, TRANSLATIONS, speak } from "../src/language.js";
+import { ENGLISH, LANGUAGES, TRANSLATIONS, bring, speak } from "../src/language.js";
+import { stillModel } from "../src/store.js";
 import { S } from "../src/strings.js";
+import ja from "../src/strings.ja.js";
+import zh from "../src/strings.zh.js";
 
+Object.assign(TRANSLATIONS, { ja, zh });
 const OTHERS = Object.keys(LANGUAGES).filter((language) => language !== "en");
 /** No words: names of policies and drafters, and what is written alike everywhere. */
 const ALIKE = /^(S\.offered|RACE\.usual)\b|^APP\.appTitle$/;
@@ -41,6 +45,32 @@ test("what a translation lacks stays English", () => {
     assert.notEqual(S.back, ENGLISH.S.back);
   } finally {
     TRANSLATIONS.ja.S.step = step;
+  }
+});
+
+test("a language that is not here is asked of the page's server, else of Python, and English stays until it comes", async () => {
+  delete TRANSLATIONS.ja;
+  const asked = [];
+  const model = { ...stillModel({}), send: (message) => asked.push(message) };
+  let came = 0;
+  try {
+    bring("ja", model, () => came++);
+    assert.deepEqual(asked, [{ type: "words", language: "ja" }]);
+    speak("ja");
+    assert.equal(S.step, ENGLISH.S.step);
+    speak("en");
+
+    globalThis.bringDSpark = async (language) => void (TRANSLATIONS[language] = ja);
+    const leave = bring("ja", model, () => assert.fail("nobody waits any more"));
+    leave();
+    await new Promise((done) => bring("zh", model, done)); // it is here: nobody is asked
+    delete TRANSLATIONS.ja;
+    await new Promise((done) => bring("ja", model, done));
+    assert.equal(asked.length, 1);
+    assert.equal(came, 0);
+  } finally {
+    delete globalThis.bringDSpark;
+    TRANSLATIONS.ja = ja;
   }
 });
 
