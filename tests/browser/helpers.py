@@ -131,14 +131,15 @@ def screenshots(page: Page, name: str) -> None:
     page.set_viewport_size(before)
 
 
-def set_theme(view: View, theme: str) -> None:
-    """Press the theme's button until the page wears it."""
+def set_theme(view: View, theme: str, said: str = "") -> None:
+    """Press the theme's button until the page wears it; ``said`` is the theme's name in the page's language."""
+    said = said or theme
     button = view.get_by_test_id("theme")
     for _ in range(3):
-        if button.text_content().endswith(theme):
+        if button.text_content().endswith(said):
             break
         button.click()
-    expect(button).to_have_text(re.compile(f"{theme}$"))
+    expect(button).to_have_text(re.compile(f"{said}$"))
     expect(view.locator("[data-theme]").first).to_have_attribute("data-theme", theme)
 
 

@@ -76,6 +76,9 @@ def test_the_first_notebook_runs_and_its_stepper_steps_and_forks(
     go_to_round(stepper, number)
     helpers.change_uniform(page, stepper, k, u)
     helpers.fork(stepper, 1, session.fork(number, Overrides(uniforms={f"accept:{k}": u})).run().trace())
+    for language, step in (("ja", "進む"), ("auto", "Step")):  # Python sends the words
+        stepper.get_by_test_id("language").select_option(language)
+        expect(stepper.get_by_test_id("btn-step")).to_contain_text(step)
     expect(page.locator(".Toastify__toast")).to_have_count(0)  # no news, no update checks
 
     for theme in ("dark", "light"):

@@ -91,6 +91,8 @@ def test_a_file_tells_how_far_each_round_was_verified(
         check_accessible(page, f"scheduler alone, {theme}")
     page.set_viewport_size(helpers.PHONE)
     helpers.check_no_sideways_scroll(page)
+    table = page.get_by_test_id("decisions").evaluate("(e) => [e.scrollWidth, e.parentElement.clientWidth]")
+    assert table[0] <= table[1], f"the table of policies is {table[0]} px wide in {table[1]} px"
     assert watch.requests == [file.as_uri()]
 
 

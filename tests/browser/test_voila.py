@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from dspark_lab import Overrides, Settings, Trace
 from dspark_lab.loading import Lab
@@ -71,6 +71,33 @@ def test_a_recorded_trace_shows_while_the_models_load(
     expect(page.get_by_test_id("generate")).to_be_enabled()
     assert len(watch.requests) > 10
     assert not watch.foreign
+
+
+def test_language_and_theme_outlive_a_reload(
+    voila: str, open_page: Callable[..., Page], workplace: Workplace, watch: Watch
+) -> None:
+    """On the first page already, before there is a kernel; and no other language is ever fetched."""
+    workplace.gate.touch()
+    page = wait_ready(open_page(voila))
+    assert not [url for url in watch.requests if re.search(r"lab\.\w+\.js", url)]
+    page.get_by_test_id("language").select_option("ja")
+    expect(page.get_by_test_id("generate")).to_have_text("生成")
+    helpers.set_theme(page, "dark", said="ダーク")
+    held: list[Route] = []
+    page.route("**/voila.js", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    for view in (page.locator("#dspark-first .dl"), page.locator(".jp-OutputArea .dl")):
+        expect(view).to_have_attribute("lang", "ja", timeout=READY)
+        expect(view).to_have_attribute("data-theme", "dark")
+        expect(view.get_by_test_id("generate")).to_have_text("生成")
+        expect(view.get_by_test_id("language")).to_have_value("ja")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 29)"
+        while held:
+            held.pop().continue_()
+    expect(page.locator("#dspark-first")).to_have_count(0)
+    assert {url.rpartition("/")[2] for url in watch.requests if re.search(r"lab\.\w+\.js", url)} == {"lab.ja.js"}
+    page.get_by_test_id("language").select_option("auto")
+    expect(page.get_by_test_id("generate")).to_have_text("Generate")
 
 
 def test_generate_shows_what_python_computes(ready: Page, pocket_lab: Lab) -> None:

@@ -78,6 +78,7 @@ def test_every_request_comes_back_as_it_was_sent() -> None:
         requests.RaceRequest("hello", ("dspark", "none")),
         requests.OpenRequest("dspark", 2),
         requests.RestoreRequest("eyJ9"),
+        requests.WordsRequest("zh"),
         requests.PlanRequest(
             0, 2, Overrides(settings={"load": 9, "step_rate": "curve:1=9,8=4"}, confidence={3: 0.2}), 7
         ),
@@ -122,6 +123,7 @@ FILE = {"settings": {"step_rate": "/etc/hosts"}}
         ({"type": "plan", "branch": 0, "round": 0, "number": 1, "overrides": FILE}, "no step rate '/etc/hosts'"),
         ({"type": "fork", "branch": 0, "round": 0, "overrides": FILE}, "no step rate '/etc/hosts'"),
         ({"type": "race", "prompt": "hi", "drafters": "dspark"}, "request.drafters has .* wrong type"),
+        ({"type": "words", "language": "../lab"}, "'../lab', but must be one of 'ja', 'zh'"),
         ({"type": "restore", "link": ["eyJ9"]}, "request.link has .* wrong type"),
         ({"type": "race", "prompt": "hi", "drafters": [3]}, r"request.drafters\[0\]"),
     ],

@@ -40,6 +40,14 @@ def test_a_trace_its_json_and_its_file_show_the_same(tmp_path: Path) -> None:
     assert all(value == trace.to_json() for value in shown)
 
 
+def test_another_language_is_sent_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget, sent = Stepper(fixtures.trace(seed=3)), []
+    monkeypatch.setattr(widget, "send", sent.append)
+    ask(widget, type="words", language="ja")
+    assert [(reply["type"], reply["language"]) for reply in sent] == [("words", "ja")]
+    assert "ラウンドステッパー" in sent[0]["script"] and "ラウンドステッパー" not in str(widget._esm)
+
+
 def test_it_opens_where_it_is_told() -> None:
     cursor = Stepper(fixtures.trace(seed=3), round=2, phase="accept").cursor
     assert (cursor["round"], cursor["phase"]) == (2, "accept")

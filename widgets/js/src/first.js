@@ -1,6 +1,7 @@
 // The page before its kernel is there: a recorded example that can be stepped through, until the live view takes its place.
 import { render as draw } from "preact";
 import { html } from "./draw/html.js";
+import { recallLook } from "./remember.js";
 import { sharedOf, startShared, stillModel } from "./store.js";
 
 /** @typedef {import("./store.js").Model} Model */
@@ -17,6 +18,7 @@ const OWN = ["cursor", "preferences", "controls"];
  */
 export function mountFirst(element, payload, word, Root) {
   const model = { ...stillModel(payload), still: false };
+  recallLook(model);
   let fault = /** @type {string} */ (word.what);
   const show = (/** @type {string} */ next) => {
     fault = next;

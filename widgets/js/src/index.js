@@ -5,6 +5,7 @@ import { html } from "./draw/html.js";
 import { mountFirst as mount, takeOver } from "./first.js";
 import { useLanguage } from "./language.js";
 import { cutOff, kernelAddress, watchLine } from "./line.js";
+import { recallLook } from "./remember.js";
 import { stillModel, useTrait } from "./store.js";
 import { useTheme } from "./theme.js";
 import { App } from "./views/app.js";
@@ -62,6 +63,7 @@ function Root({ model: given, watched = false, fault: known = "", word }) {
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
   const leave = takeOver(model);
+  recallLook(model);
   draw(html`<${Root} model=${model} watched=${!model.still} />`, el);
   leave();
   return () => draw(null, el);

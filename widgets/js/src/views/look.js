@@ -2,6 +2,7 @@
 import { html } from "../draw/html.js";
 import { LANGUAGES } from "../language.js";
 import { S } from "../strings.js";
+import { rememberLook } from "../remember.js";
 import { GlossaryButton } from "./glossary.js";
 
 /** @typedef {import("../contract").Preferences} Preferences */
@@ -11,10 +12,15 @@ export function Look({ preferences, setPreferences }) {
   /** @type {Preferences["theme"][]} */
   const themes = ["auto", "light", "dark"];
   const next = themes[(themes.indexOf(preferences.theme) + 1) % themes.length];
+  const choose = (/** @type {Partial<Preferences>} */ choice) => {
+    const chosen = { ...preferences, ...choice };
+    setPreferences(chosen);
+    rememberLook(chosen);
+  };
   const names = [["auto", S.languageAuto], ...Object.entries(LANGUAGES)];
   return html`<${GlossaryButton} /><select class="dl-quietselect" data-testid="language" aria-label=${S.language} value=${preferences.language}
-      onChange=${(/** @type {any} */ e) => setPreferences({ ...preferences, language: e.target.value })}>
+      onChange=${(/** @type {any} */ e) => choose({ language: e.target.value })}>
       ${names.map(([value, name]) => html`<option value=${value} lang=${value === "auto" ? undefined : value} selected=${value === preferences.language}>${name}</option>`)}
     </select>
-    <button type="button" class="dl-quiet" data-testid="theme" onClick=${() => setPreferences({ ...preferences, theme: next })}>${S.themeNames[preferences.theme]}</button>`;
+    <button type="button" class="dl-quiet" data-testid="theme" onClick=${() => choose({ theme: next })}>${S.themeNames[preferences.theme]}</button>`;
 }
