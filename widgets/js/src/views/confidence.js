@@ -95,7 +95,7 @@ function Sweep({ rounds, known, threshold, setThreshold }) {
     <label class="dl-field dl-widefield"><span><${Rich} text=${C.threshold} /></span> <input type="range" min="0" max="0.95" step="0.05" value=${threshold} data-testid="threshold" aria-label=${C.threshold} onInput=${(/** @type {any} */ e) => setThreshold(Math.round(20 * Number(e.target.value)) / 20)} /> <output class="dl-num">${fixed(threshold, 2)}</output></label>
     <${Chart} label=${C.sweepChart(fixed(threshold, 2), fixed(shown.verified, 2), fixed(shown.accepted, 2))} testid="sweep-chart" file="threshold" height=${200} note=${source} onPick=${(/** @type {{ x: number }} */ p) => setThreshold(p.x)} pickHint=${C.useThreshold}
       x=${{ label: C.thresholdAxis, min: 0, max: 0.95, format: (/** @type {number} */ v) => fixed(v, 2) }} y=${{ label: C.perRound, min: 0, format: (/** @type {number} */ v) => fixed(v, 2) }} lines=${[{ x: threshold, text: fixed(threshold, 2) }]} series=${recorded.length ? [...both, ...text] : text} />
-    <div class="dl-scroller" tabindex="0" role="group" aria-label=${C.sweep}><table class="dl-decisions"><thead><tr>${C.columns.map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead><tbody>
+    <div class="dl-scroller" tabindex="0" role="group" aria-label=${C.sweep}><table class="dl-decisions dl-stacked"><thead><tr>${C.columns.map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead><tbody>
       ${theirs && html`<${Row} where=${source} point=${theirs} testid="saved-recorded" />`}<${Row} where=${C.own(own.rounds)} point=${mine} testid="saved-own" /></tbody></table></div>
     ${own.cut > 0 && html`<p class="dl-note">${C.own(own.rounds)}:${C.ownCut(own.cut)}</p>`}</section>`;
 }

@@ -62,7 +62,7 @@ function Compared({ serving, load, where, own, speed, setSpeed }) {
   const best = base && kept(base, speed);
   return html`<div class="dl-loadat">
     <label class="dl-field"><span>${L.promise}</span> <${NumberInput} min="1" max="2000" step="1" data-testid="load-promise" value=${speed} onChange=${(/** @type {number} */ n) => n > 0 && setSpeed(n)} /> <span>${L.promiseUnit}</span></label>
-    <div class="dl-plottable" tabindex="0" role="region" aria-label=${L.at(where)}><table data-testid="load-at"><caption>${L.at(where)}</caption>
+    <div class="dl-plottable" tabindex="0" role="region" aria-label=${L.at(where)}><table class="dl-stacked" data-testid="load-at"><caption>${L.at(where)}</caption>
       <thead><tr><th scope="col">${L.contender}</th>${columns.map((c) => html`<th scope="col">${L.columns[c]}</th>`)}<th scope="col">${L.kept(plain(speed))}</th></tr></thead>
       <tbody>${serving.curves.map((c, i) => {
         const most = kept(c, speed);

@@ -44,7 +44,7 @@ function Queue({ plan }) {
 
 /** What each policy makes of this queue. @param {{ plan: Plan, gamma: number }} props */
 function Decisions({ plan, gamma }) {
-  return html`<div class="dl-scroller" tabindex="0" role="group" aria-label=${C.policies}><table class="dl-decisions" data-testid="decisions"><thead><tr>${Object.values(C.columns).map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
+  return html`<div class="dl-scroller" tabindex="0" role="group" aria-label=${C.policies}><table class="dl-decisions dl-stacked" data-testid="decisions"><thead><tr>${Object.values(C.columns).map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
     <tbody>${plan.decisions.map((d) => html`<tr key=${d.policy} aria-current=${d.policy === plan.schedule.policy ? "true" : undefined} data-testid=${`decision-${d.policy}`}>
       <th scope="row">${policyName(d.policy)}</th><td>${d.length} ${S.verifyOf(gamma)}</td><td>${whole(d.tokens)}</td><td>${figures(d.theta)[0]}</td><td class=${d.leaks ? "dl-is-rejected" : "dl-is-accepted"}>${d.leaks ? C.leaks : C.exact}</td></tr>`)}</tbody></table></div>`;
 }
