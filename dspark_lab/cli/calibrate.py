@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dspark_lab.scheduling.recorded import RecordedRounds
 
 ROUNDS = 6000
-SPLITS = ("validation", "test")
+FITTED_ON, MEASURED_ON = "validation", "test"
 
 
 def calibrate(
@@ -70,10 +70,10 @@ def calibrate(
     found: Calibration | None = None
     recorded: list[RecordedRounds] = []
     for each in settings:
-        fitting, unseen = (_record(lab, each, split, rounds) for split in SPLITS)
+        fitting = _record(lab, each, FITTED_ON, rounds)
         recorded.append(fitting)
         if fitting.confidence is not None:
-            fitted = fit_sts(fitting).measured_on(unseen)
+            fitted = fit_sts(fitting).measured_on(_record(lab, each, MEASURED_ON, rounds))
             found = found.joined(fitted) if found else fitted
     kept = next((r for r in recorded if r.origin.temperature == 1), recorded[0])
     kept.save(place / ROUNDS_FILE)
