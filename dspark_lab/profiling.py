@@ -77,7 +77,7 @@ def profile(
         {
             "target": to_json(target.info),
             "device": device,
-            "processor": _processor() if target.device.type == "cpu" else device,
+            "processor": processor() if target.device.type == "cpu" else device,
             "threads": torch.get_num_threads() if target.device.type == "cpu" else None,
             "dtype": str(target.model.dtype).removeprefix("torch."),
             "torch": torch.__version__,
@@ -130,7 +130,7 @@ class _Passes:
             torch.cuda.synchronize(self.target.device)
 
 
-def _processor() -> str:
+def processor() -> str:
     """The CPU's name, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""``dspark-lab bench web``: the page as visitors meet it, against a real server in a real Chromium."""
+"""``dspark-lab bench web``: the page as visitors meet it, on a real server in a real Chromium, beside what it should come to."""
 
 from __future__ import annotations
 
@@ -7,228 +7,154 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import tempfile
-import time
-import urllib.request
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, async_playwright
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+import dspark_lab
 from dspark_lab.errors import LabError
+from dspark_lab.profiling import processor
 from dspark_lab.records import write_atomically
 
-from .bench_page import Visitor
-from .memory import family, kernels, megabytes
+from .bench_server import chromium, ended_in_order, serving
+from .bench_visits import PACE, STEPS, TOKENS, Measured, measure
 from .options import Hosting, can_share
-from .server import free_port, voila_command
 
 PAGE = Path(__file__).resolve().parents[3] / "notebooks" / "app.ipynb"
-TOKENS = 64
-START = 120.0
 
-GOALS: dict[str, tuple[str, float]] = {
-    "first_content": ("a recorded trace that can be stepped through, ms", 1500),
-    "live_models": ("live models ready, ms", 3000),
-    "step": ("a step painted, ms", 50),
-    "scrub": ("a pull at the slider painted, ms", 50),
-    "fork": ("a fork painted, ms", 150),
-    "load": ("another load's cut painted, ms", 60),
-    "fork_together_p95": ("a fork with all visitors at work, 95th percentile, ms", 1500),
-    "errors": ("errors of all visitors", 0),
+GOALS: dict[str, tuple[str, float | None]] = {
+    "first_content": ("a recorded trace that can be stepped through", 1500),
+    "live_models": ("live models ready", 3000),
+    "step": ("a step painted", 50),
+    "scrub": ("a pull at the slider of steps painted", 50),
+    "fork": ("a forked round painted, with what differs", 150),
+    "fork_whole": ("that fork run to its end", None),
+    "load": ("the cut at another load painted", 60),
+    "step_together": ("a step painted, all visitors at work", None),
+    "fork_together": ("a forked round painted, all visitors at work", None),
+    "fork_together_p95": ("the same, 95th percentile", 1500),
 }
-"""What is measured, and the most that it should come to on 2 cores."""
+"""What is measured in milliseconds, as a median where it does not say otherwise, and the most that it should come to on 2
+cores; None where nothing is asked."""
 
 
-def run(quick: bool = False, visitors: int = 12, share: bool = True, json_file: Path | None = None) -> dict[str, Any]:
-    """Measure and print medians beside the goals. Each visit is one of a new browser, which has nothing in store.
+def run(
+    quick: bool = False, visitors: int = 12, share: bool = True, json_file: Path | None = None, page: Path = PAGE
+) -> dict[str, Any]:
+    """Measure, and print medians beside the goals. Each visit is one of a new browser, which has nothing in store; browsers
+    and server share the machine. Interrupted, it leaves no server, kernel or browser behind.
+
+    Args:
+        quick: few repeats: a look, not a result.
+        visitors: how many are at work at once, beside one more.
+        share: fork the kernels from one process that holds torch and the models, where the machine can.
+        json_file: where the result is written to.
+        page: the lab's notebook.
 
     Raises:
-        LabError: the server or the browser does not start, or the lab's page is not at hand.
+        LabError: Chromium or the server does not start, or the lab's page is not at hand.
     """
-    if not PAGE.is_file():
-        raise LabError(f"{PAGE} is not there: run the bench in a checkout of the lab.")
+    if not page.is_file():
+        raise LabError(f"{page} is not there: run the bench in a checkout of the lab.")
     hosting = Hosting(ready=1, visitors=visitors + 4, share=share and can_share())
-    result = asyncio.run(_measure(hosting, visitors, 3 if quick else 9))
-    _show(result)
+    with ended_in_order():
+        result = asyncio.run(_measure(page, hosting, visitors, 3 if quick else 9))
+    show(result)
     if json_file:
         write_atomically(json_file, json.dumps(result, indent=1) + "\n")
     return result
 
 
-async def _measure(hosting: Hosting, visitors: int, repeats: int) -> dict[str, Any]:
-    times: dict[str, list[float]] = {}
+async def _measure(page: Path, hosting: Hosting, visitors: int, repeats: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="dspark-bench-") as folder, tqdm(total=2 * repeats + visitors + 2) as bar:
-        async with _server(hosting, Path(folder)) as (pid, url), _browser() as browser:
-            for _ in range(repeats):
-                bar.set_description("visits")
-                visitor = await Visitor.new(browser)
-                await _ready(url)
-                first, live = await visitor.open(url)
-                times.setdefault("first_content", []).append(first)
-                times.setdefault("live_models", []).append(live)
-                await visitor.close()
-                await _empty(url)
-                bar.update()
-            bar.set_description("one visitor")
-            visitor, errors = await Visitor.new(browser), list[str]()
-            await _ready(url)
-            await visitor.open(url)
-            await visitor.generate(TOKENS)
-            for number in range(repeats):
-                times.setdefault("step", []).append(await visitor.step(number % 2 == 1))
-                times.setdefault("scrub", []).append(await visitor.scrub((number * 0.37) % 0.9))
-                times.setdefault("fork", []).append(await visitor.fork())
-                bar.update()
-            await visitor.generate(TOKENS)
-            for number in range(repeats):
-                times.setdefault("load", []).append(await visitor.load(20 * (number + 1)))
+        where = machine()
+        async with chromium() as browser, serving(page, hosting, Path(folder)) as server:
             bar.update()
-            await _ready(url)
-            alone = sum(map(megabytes, family(pid)))
-            bar.set_description(f"{visitors} visitors")
-            errors += visitor.errors
-            together, failed, memory = await _together(browser, url, visitors, pid, bar)
-            errors += failed
-            await visitor.close()
-    times["fork_together"] = together
-    medians = {name: statistics.median(each) for name, each in times.items() if each}
-    p95 = sorted(together)[max(0, -(-95 * len(together) // 100) - 1)] if together else float("inf")
+            found = await measure(browser, server, visitors, repeats, bar)
+            where["chromium"] = browser.version
+    return summary(found, where, hosting.share, visitors, repeats)
+
+
+def machine() -> dict[str, Any]:
+    """Where and when something is measured, and how busy it is there before."""
+    return {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": f"{processor()}, {os.cpu_count()} cores ({platform.system()} {platform.machine()})",
+        "busy_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "python": platform.python_version(),
+        "dspark_lab": dspark_lab.__version__,
+    }
+
+
+def summary(found: Measured, where: dict[str, Any], share: bool, visitors: int, repeats: int) -> dict[str, Any]:
+    """The result as it is written: what was not measured is null, and meets no goal."""
+    medians: dict[str, float | None] = dict.fromkeys(GOALS)
+    medians.update({name: statistics.median(each) for name, each in found.times.items()})
+    medians["fork_together_p95"] = percentile(found.times.get("fork_together", ()), 95)
+    goals = {name: goal for name, (_, goal) in GOALS.items() if goal is not None}
     return {
         "measured": True,
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"CPU ({platform.machine()}, {os.cpu_count()} cores)",
-        "shared": hosting.share,
+        **where,
+        "kernels": "forked from one process" if share else "sharing nothing",
         "visitors": visitors,
+        "seconds_a_step": PACE,
+        "steps_a_fork": STEPS,
         "repeats": repeats,
         "tokens": TOKENS,
-        "milliseconds": times,
-        "medians": {**medians, "fork_together_p95": p95, "errors": len(errors)},
-        "goals": {name: goal for name, (_, goal) in GOALS.items()},
-        "said": errors[:20],
-        "megabytes": {"one_visitor": alone, **memory, "further_visitor": (memory["all_visitors"] - alone) / visitors},
+        "medians": medians,
+        "goals": goals,
+        "met": {name: meets(medians[name], goal) for name, goal in goals.items()} | {"errors": not found.errors},
+        "errors": found.errors,
+        "megabytes": found.megabytes,
+        "milliseconds": found.times,
     }
 
 
-async def _together(
-    browser: Browser, url: str, number: int, pid: int, bar: tqdm[Any]
-) -> tuple[list[float], list[str], dict[str, Any]]:
-    """All at once: each opens the page, runs a prompt, steps and forks. Fork times, errors, memory with all of them there."""
-    visitors = [await Visitor.new(browser) for _ in range(number)]
-
-    async def visit(visitor: Visitor) -> list[float]:
-        taken = []
-        try:
-            await visitor.open(url)
-            await visitor.generate(TOKENS)
-            for _ in range(5):
-                for _ in range(4):
-                    await visitor.step()
-                taken.append(await visitor.fork())
-            if told := await visitor.notice():
-                visitor.errors.append(told)
-        except Exception as error:  # one visitor's failure is a result
-            visitor.errors.append(f"{type(error).__name__}: {error}")
-        bar.update()
-        return taken
-
-    taken = await asyncio.gather(*map(visit, visitors))
-    each = family(pid)
-    memory = {
-        "all_visitors": sum(map(megabytes, each)),
-        "kernel_pss": statistics.median(map(megabytes, kernels(pid))),
-        "kernel_private": statistics.median(megabytes(kernel, "Private_Dirty") for kernel in kernels(pid)),
-    }
-    for visitor in visitors:
-        await visitor.close()
-    return [time for times in taken for time in times], [error for v in visitors for error in v.errors], memory
+def meets(value: float | None, goal: float) -> bool:
+    return value is not None and value <= goal
 
 
-@asynccontextmanager
-async def _server(hosting: Hosting, folder: Path) -> AsyncIterator[tuple[int, str]]:
-    port = free_port(8900, tries=100)
-    url = f"http://127.0.0.1:{port}/"
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            voila_command(PAGE, port, hosting), cwd=folder, stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            await _ready(url, child, log)
-            yield child.pid, url
-        finally:
-            child.terminate()
-            child.wait(30)
+def percentile(values: Sequence[float], percent: int) -> float | None:
+    """The smallest value that so many percent of all do not exceed; None of nothing."""
+    return sorted(values)[max(0, -(-percent * len(values) // 100) - 1)] if values else None
 
 
-@asynccontextmanager
-async def _browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        path = os.environ.get("DSPARK_CHROMIUM") or None
-        try:
-            browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        except Exception as error:
-            raise LabError(
-                f"Chromium does not start ({str(error).splitlines()[0]}): run `playwright install chromium`, or name one "
-                f"by DSPARK_CHROMIUM."
-            ) from error
-        yield browser
-        await browser.close()
-
-
-async def _ready(url: str, child: subprocess.Popen[bytes] | None = None, log: Path | None = None) -> None:
-    """Wait for a kernel in the pool."""
-    await _until(url, lambda health: health["ready"] >= 1, child, log)
-    await asyncio.sleep(1.0)  # it is there; let it load and the machine come to rest
-
-
-async def _empty(url: str) -> None:
-    """Wait for the last visitor's kernel to end."""
-    await _until(url, lambda health: health["kernels"] == 0)
-
-
-async def _until(
-    url: str, there: Callable[[dict[str, Any]], bool], child: subprocess.Popen[bytes] | None = None, log: Path | None = None
-) -> None:  # fmt: skip
-    deadline = time.monotonic() + START
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while time.monotonic() < deadline:
-        if child and child.poll() is not None:
-            raise LabError(f"the server ended: {log.read_text(errors='replace')[-500:] if log else ''}")
-        try:
-            with opener.open(f"{url}healthz", timeout=5) as reply:
-                if there(json.load(reply)):
-                    return
-        except OSError:
-            pass
-        await asyncio.sleep(0.1)
-    raise LabError(f"the server at {url} was not ready within {START:g} s: a busy machine may need another try.")
-
-
-def _show(result: dict[str, Any]) -> None:
-    console = Console()
-    shared = "forked from one process" if result["shared"] else "sharing nothing"
+def show(result: dict[str, Any], console: Console | None = None) -> None:
+    """Print the result as a table."""
+    console = console or Console()
     table = Table(
-        title=f"the page in Chromium: medians of {result['repeats']}, {result['visitors']} visitors at once, kernels "
-        f"{shared}; measured on {result['device']}"
+        title=f"the page in Chromium {result['chromium']}, milliseconds; measured",
+        caption=f"{result['when']}, {result['device']}, load average before {result['busy_before']}; kernels "
+        f"{result['kernels']}; medians of {result['repeats']} or more; {result['visitors']} visitors at once, each with a "
+        f"step every {result['seconds_a_step']:g} s and a fork after {result['steps_a_fork']}, their browsers on this machine",
     )
-    for name in ("", "measured", "goal"):
+    for name in ("", "measured", "goal", "spread"):
         table.add_column(name, justify="left" if not name else "right")
     for name, (text, goal) in GOALS.items():
-        value = result["medians"].get(name, float("nan"))
-        table.add_row(text, f"{value:,.0f} {'✓' if value <= goal else '✗'}", f"{goal:,.0f}")
+        value, all_of_it = result["medians"][name], result["milliseconds"].get(name)
+        mark = "" if goal is None else " ✓" if result["met"][name] else " ✗"
+        spread = f"{min(all_of_it):,.0f} to {max(all_of_it):,.0f}" if all_of_it else ""
+        shown = "not measured" if value is None else f"{value:,.0f}"
+        table.add_row(text, shown + mark, "" if goal is None else f"{goal:,.0f}", spread)
+    table.add_row("errors of all visitors", f"{len(result['errors'])} {'✗' if result['errors'] else '✓'}", "0", "")
     console.print(table)
-    memory = result["megabytes"]
-    console.print(
-        f"memory: {memory['one_visitor']:,.0f} MB with one visitor, {memory['further_visitor']:,.0f} MB for each further one "
-        f"(a kernel's own pages {memory['kernel_private']:,.0f} MB, its share of all {memory['kernel_pss']:,.0f} MB)"
-    )
-    for error in result["said"]:
+    console.print(memory_line(result["megabytes"], result["visitors"]))
+    for error in result["errors"][:20]:
         console.print(f"error: {error}", markup=False)
+
+
+def memory_line(memory: dict[str, float], visitors: int) -> str:
+    """What a visitor costs, in a sentence. A page that several processes share is counted once."""
+    if not memory:
+        return "memory: not measured (Linux tells it, where visitors could work)"
+    return (
+        f"memory of the server with its kernels: {memory['one_visitor']:,.0f} MB with one visitor and one kernel ready, "
+        f"{memory['further_visitor']:,.0f} MB for each of {visitors} further ones. A kernel has "
+        f"{memory['kernel_private']:,.0f} MB of its own (median); {memory['kernel_pss']:,.0f} MB is its share of all."
+    )

@@ -11,18 +11,24 @@ PATIENCE = 120_000
 
 # In the page: when what was waited for had been painted, by the page's own clock. Both are given what to look for.
 WATCH = """
-window.painted = (there) => new Promise((done) => {
+const by = (id) => document.querySelector(`[data-testid="${id}"]`);
+window.painted = (there) => new Promise((done, fail) => {
   const look = () => {
     if (!there()) return false;
     watcher.disconnect();
+    clearTimeout(late);
     requestAnimationFrame(() => setTimeout(() => done(performance.now())));
     return true;
   };
+  const late = setTimeout(() => {
+    watcher.disconnect();
+    const said = ["error", "notice", "status"].map((id) => by(id)?.textContent ?? "");
+    fail(new Error(`not painted within PATIENCE ms: ${said.join(" ")}`));
+  }, PATIENCE);
   const watcher = new MutationObserver(look);
   watcher.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
   look();
 });
-const by = (id) => document.querySelector(`[data-testid="${id}"]`);
 window.firstPainted = painted(() => by("scrub"));
 window.livePainted = painted(() => !document.getElementById("dspark-first") && by("status")?.textContent === "ready");
 window.timed = async (act, there) => {
@@ -30,7 +36,7 @@ window.timed = async (act, there) => {
   act();
   return (await painted(there)) - began;
 };
-"""
+""".replace("PATIENCE", str(PATIENCE))
 
 STEP = """(forward) => {
   const scrub = document.querySelector('[data-testid="scrub"]'), stepper = document.querySelector('[data-testid="stepper"]');
@@ -46,9 +52,24 @@ SCRUB = """(share) => {
   }, () => scrub.getAttribute("aria-valuetext") !== before);
 }"""
 
-FORK = """(number) => timed(() => document.querySelector('[data-testid="apply-fork"]').click(),
-  () => document.querySelector(`[data-testid="branch-${number}"]`)?.getAttribute("aria-current") === "true"
-    && document.querySelector('[data-testid="diff"]'))"""
+FORK = """async (number) => {
+  const began = performance.now(), by = (id) => document.querySelector(`[data-testid="${id}"]`);
+  by("apply-fork").click();
+  await painted(() => by(`branch-${number}`)?.getAttribute("aria-current") === "true" && by("diff"));
+  const there = performance.now();
+  await painted(() => !by("save-trace").disabled);
+  return [there - began, performance.now() - began];
+}"""
+"""The forked round beside the original's, and the fork run to its end."""
+
+LOAD = """(load) => {
+  const slider = document.querySelector('[data-testid="plan-load"]');
+  const cut = () => document.querySelector('[data-testid="plan-length"]'), before = cut().dataset.number;
+  return timed(() => {
+    slider.value = load;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+  }, () => cut().dataset.number !== before);
+}"""
 
 
 class Visitor:
@@ -95,31 +116,31 @@ class Visitor:
         """Milliseconds from a pull at the slider to its step on the screen."""
         return float(await self.page.evaluate(SCRUB, share))
 
-    async def fork(self) -> float:
-        """Another acceptance draw in the middle round of the original; milliseconds from the press to the fork on the
-        screen."""
-        await self._middle()
-        await self.page.get_by_test_id("edit-u-accept-1").press("Enter")
-        await self.page.get_by_test_id("uniform-value").fill(str(0.9 - 0.01 * self.forks))
-        await self.page.get_by_test_id("edit-done").click()
-        return await self._apply()
-
-    async def load(self, requests: int) -> float:
-        """So many background requests from the middle round on; milliseconds from the press to the new cut on the screen."""
-        await self._middle()
-        await self.page.get_by_test_id("fork-load").fill(str(requests))
-        return await self._apply()
-
-    async def _middle(self) -> None:
+    async def fork(self) -> tuple[float, float]:
+        """Another acceptance draw in the middle round of the original; milliseconds from the press to the forked round on
+        the screen, with what differs, and to the fork's end."""
         original = self.page.get_by_test_id("branch-0")
         if await original.count():
             await original.click()
         rounds = self.page.locator('[data-testid^="round-chip-"]')
         await rounds.nth(await rounds.count() // 2).click()
-
-    async def _apply(self) -> float:
+        await self.page.get_by_test_id("edit-u-accept-1").press("Enter")
+        await self.page.get_by_test_id("uniform-value").fill(f"{0.9 - 0.01 * self.forks:.2f}")
+        await self.page.get_by_test_id("edit-done").click()
         self.forks += 1
-        return float(await self.page.evaluate(FORK, self.forks))
+        painted, whole = await self.page.evaluate(FORK, self.forks)
+        return float(painted), float(whole)
+
+    async def open_tab(self, name: str) -> None:
+        """Open a view below the stepper, and wait for what it shows first."""
+        await self.page.get_by_test_id(f"tab-{name}").click()
+        if name == "scheduler":
+            await self.page.get_by_test_id("plan-length").wait_for()
+
+    async def load(self, requests: int) -> float:
+        """So many background requests, at the scheduler's slider; milliseconds from the pull to the cut that the kernel has
+        found on the screen."""
+        return float(await self.page.evaluate(LOAD, requests))
 
     async def notice(self) -> str:
         """What the page says went wrong, "" where nothing did."""

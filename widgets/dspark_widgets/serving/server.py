@@ -145,7 +145,7 @@ def serve(
     except KeyboardInterrupt:
         return 0
     finally:
-        _stop(child)
+        stop(child)
 
 
 def _shown(host: str) -> str:
@@ -203,7 +203,8 @@ def _signals_as_interrupt() -> Iterator[None]:
             signal.signal(getattr(signal, name), handler)
 
 
-def _stop(child: subprocess.Popen[bytes], patience: float = 10.0) -> None:
+def stop(child: subprocess.Popen[bytes], patience: float = 10.0) -> None:
+    """End a server, and with it its kernels: politely, and after so many seconds by force."""
     if child.poll() is not None:
         return
     child.terminate()
