@@ -91,6 +91,7 @@ def fork(view: View, number: int, expected: Trace) -> None:
     view.get_by_test_id("apply-fork").click()
     expect(view.get_by_test_id(f"branch-{number}")).to_have_attribute("aria-current", "true", timeout=RUN)
     expect(view.get_by_test_id("diff")).to_be_visible()
+    expect(view.get_by_test_id("save-trace")).to_be_enabled(timeout=RUN)  # it is whole
     check_trace(view, expected)
 
 

@@ -11,6 +11,7 @@ import pytest
 from dspark_lab.errors import LabError
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Round, Trace
+from dspark_widgets import stepper
 from dspark_widgets.stepper import Stepper
 from tests.widgets import fixtures
 
@@ -97,6 +98,40 @@ def test_a_fork_is_its_parent_up_to_its_round_and_then_its_own() -> None:
     assert (widget.cursor["branch"], widget.cursor["round"]) == (1, r.index)
     assert widget.trace == before.to_json()
     assert widget.status["state"] == "ready"
+
+
+def test_a_fork_is_shown_at_once_and_told_as_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepper, "TELLING", 0.0)
+    widget, session = Stepper(fixtures.session(seed=3)), fixtures.session(seed=3)
+    told: list[tuple[Any, int, int]] = []
+    monkeypatch.setattr(widget, "send", lambda m: told.append((m, widget.cursor["branch"], len(widget.branches))))
+    ask(widget, type="fork", branch=0, **lowered(0, 1, 0.9))
+    expected = session.fork(0, Overrides(uniforms={"accept:1": 0.9}))
+    expected.run()
+    (branch,) = widget.branches
+    assert branch["rounds"] == expected.trace().to_json()["rounds"]
+    assert len(told) == len(branch["rounds"]) > 1, "one message a round"
+    assert [m["start"] for m, _, _ in told] == list(range(len(told)))
+    assert [r for m, _, _ in told for r in m["rounds"]] == branch["rounds"]
+    assert all(m["fork"] == {**branch, "rounds": []} and m["run"] == widget.run for m, _, _ in told)
+    assert [at for _, at, _ in told] == [0] + [1] * (len(told) - 1), "the page is led there after the first"
+    assert {count for _, _, count in told} == {0}, "a branch is whole"
+
+
+def test_what_a_fork_had_when_it_failed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = fixtures.session(seed=3)
+    widget = Stepper(session)
+    made = session.fork
+
+    def fork(round_index: int, overrides: Overrides) -> fixtures.FakeSession:
+        child = made(round_index, overrides)
+        monkeypatch.setattr(child, "step", lambda: 1 / 0)
+        return child
+
+    monkeypatch.setattr(session, "fork", fork)
+    ask(widget, type="fork", branch=0, **lowered(0, 1, 0.9))
+    assert "ZeroDivisionError" in widget.status["error"] and widget.status["where"] == "fork"
+    assert [len(b["rounds"]) for b in widget.branches] == [1]
 
 
 def test_forks_of_forks_and_their_deletion() -> None:

@@ -11,7 +11,7 @@ from dspark_lab.records import from_json
 from dspark_lab.scheduling.rates import RATES, is_name
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Round
-from dspark_widgets.contract import Controls, Cursor, Domain, Preferences, ViewState, Where
+from dspark_widgets.contract import Branch, Controls, Cursor, Domain, Preferences, ViewState, Where
 from dspark_widgets.results import ServingSetup
 
 RuleName = Literal["exact", "resample", "accept-all"]
@@ -170,11 +170,13 @@ Request = (
 
 @dataclass(frozen=True)
 class RoundsReply:
-    """Rounds of run ``run`` as they come: append them at ``start``."""
+    """Rounds of run ``run`` as they come: append them at ``start``. With ``fork`` they are that fork's, which is among the
+    branches once it is done."""
 
     run: int
     start: int
     rounds: tuple[Round, ...]
+    fork: Branch | None = None
     type: Literal["rounds"] = "rounds"
 
 

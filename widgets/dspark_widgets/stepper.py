@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import traitlets
 
 from dspark_lab.errors import LabError
@@ -9,6 +12,9 @@ from dspark_lab.records import to_json
 from dspark_widgets import contract, requests
 from dspark_widgets.limits import Limits
 from dspark_widgets.view import Session, Stop, View
+
+TELLING = 0.2
+"""Seconds between what the page is told of a fork at work."""
 
 
 class Stepper(View):
@@ -31,25 +37,28 @@ class Stepper(View):
         self.work("fork", lambda should_stop: self.grow(session, request, should_stop))
 
     def grow(self, session: Session, request: requests.ForkRequest, should_stop: Stop) -> None:
-        """Make the fork of a session and run it to its end. Raises LabError where it cannot be made."""
+        """Make the fork of a session and run it to its end. The page is shown its first round at once, and the others as they
+        come. Raises LabError where it cannot be made; what was run by then stays."""
         if len(self.branches) >= Limits.here().forks:
             raise LabError(f"there are {len(self.branches)} forks, as many as are kept: delete one first.")
         self.set_status("forking")
         child = session.fork(request.round, request.overrides)
-        while not child.finished and not should_stop():
-            child.step()
-        self._add_branch(request, child)
-
-    def _add_branch(self, request: requests.ForkRequest, child: Session) -> None:
         number, self._next_branch = self._next_branch, self._next_branch + 1
-        self._sessions[number] = child
-        rounds = child.trace().rounds[request.round :]
         changed = to_json(request.overrides)
-        branch = contract.Branch(number, f"fork {number}", request.branch, request.round, changed, rounds)
-        with self.hold_sync():
-            self.branches = [*self.branches, to_json(branch)]
-            place = contract.Cursor(branch=number, round=request.round)
-            self.cursor = {**to_json(place), "serial": self.cursor["serial"]}
+        branch = contract.Branch(number, f"fork {number}", request.branch, request.round, changed, ())
+        rounds = list(child.trace().rounds[request.round :])
+        self.send(to_json(requests.RoundsReply(self.run, 0, tuple(rounds), branch)))
+        self.cursor = {**to_json(contract.Cursor(branch=number, round=request.round)), "serial": self.cursor["serial"]}
+        sent, told = len(rounds), time.monotonic()
+        try:
+            while not child.finished and not should_stop():
+                rounds.append(child.step())
+                if time.monotonic() - told >= TELLING:
+                    self.send(to_json(requests.RoundsReply(self.run, sent, tuple(rounds[sent:]), branch)))
+                    sent, told = len(rounds), time.monotonic()
+        finally:
+            self._sessions[number] = child
+            self.branches = [*self.branches, to_json(replace(branch, rounds=tuple(rounds)))]
 
     def on_delete(self, request: requests.DeleteRequest) -> None:
         number = request.branch

@@ -644,11 +644,12 @@ export interface PlanRequest {
   type: "plan";
 }
 
-/** Rounds of run ``run`` as they come: append them at ``start``. */
+/** Rounds of run ``run`` as they come: append them at ``start``. With ``fork`` they are that fork's, which is among the branches once it is done. */
 export interface RoundsReply {
   run: number;
   start: number;
   rounds: Round[];
+  fork: Branch | null;
   type: "rounds";
 }
 

@@ -6,7 +6,7 @@ import { mountFirst as mount, takeOver } from "./first.js";
 import { useLanguage } from "./language.js";
 import { cutOff, kernelAddress, watchLine } from "./line.js";
 import { recallLook } from "./remember.js";
-import { stillModel, useTrait } from "./store.js";
+import { shareWith, stillModel, useTrait } from "./store.js";
 import { useTheme } from "./theme.js";
 import { App } from "./views/app.js";
 import { Frame } from "./views/frame.js";
@@ -34,7 +34,7 @@ function Root({ model: given, watched = false, fault: known = "", word }) {
   const [fault, setFault] = useState("");
   useEffect(() => (watched ? watchLine(given, setFault) : undefined), [given, watched]);
   const cut = watched && fault !== "" && fault !== "silent";
-  const model = useMemo(() => (cut ? cutOff(given) : given), [given, cut]);
+  const model = useMemo(() => (cut ? shareWith(cutOff(given), given) : given), [given, cut]);
   const wrong = fault || known;
   const [preferences] = useTrait(model, "preferences");
   const [kind] = useTrait(model, "kind");

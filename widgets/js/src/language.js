@@ -37,6 +37,9 @@ export const TRANSLATIONS = (/** @type {any} */ (globalThis).dsparkWords ??= {})
 /** @type {Language} */
 let spoken = "en";
 
+/** The language that strings.js speaks. */
+export const spokenNow = () => spoken;
+
 /** From now on strings.js says everything in this language. @param {Language} language */
 export function speak(language) {
   if (language === spoken) return;

@@ -1,5 +1,5 @@
 // The widget's traits as Preact state. A model is anywidget's, or a stand-in on a page without a kernel.
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 
 /** @typedef {import("./contract").ViewState} ViewState */
 /** @typedef {import("./contract").Request} Request */
@@ -64,28 +64,38 @@ export const isCutOff = (status) => status.state === "starting" || status.state 
 /** What the views of a page share and the kernel need not know. @type {WeakMap<Model, Map<string, { value: any, tell: Set<(value: any) => void> }>>} */
 const SHARED = new WeakMap();
 
+/** @param {Model} model @param {string} name @param {any} initial */
+function heldOf(model, name, initial) {
+  const all = SHARED.get(model) ?? SHARED.set(model, new Map()).get(model);
+  return /** @type {any} */ (all?.get(name) ?? all?.set(name, { value: initial, tell: new Set() }).get(name));
+}
+
+/** @param {any} held @param {any} next */
+function put(held, next) {
+  held.value = next;
+  for (const tell of held.tell) tell(next);
+}
+
 /**
  * As ``useState``, but one value for all views of a model.
  * @template T
  * @param {Model} model @param {string} name @param {T} initial @returns {[T, (value: T) => void]}
  */
 export function useShared(model, name, initial) {
-  const all = SHARED.get(model) ?? SHARED.set(model, new Map()).get(model);
-  const held = /** @type {any} */ (all?.get(name) ?? all?.set(name, { value: initial, tell: new Set() }).get(name));
+  const held = heldOf(model, name, initial);
   const [value, setValue] = useState(held.value);
   useEffect(() => {
     held.tell.add(setValue);
     setValue(held.value);
     return () => held.tell.delete(setValue);
   }, [held]);
-  const write = useCallback(
-    (/** @type {T} */ next) => {
-      held.value = next;
-      for (const tell of held.tell) tell(next);
-    },
-    [held],
-  );
-  return [value, write];
+  return [value, useCallback((/** @type {T} */ next) => put(held, next), [held])];
+}
+
+/** A model that stands for another shares what that one does. @param {Model} model @param {Model} other */
+export function shareWith(model, other) {
+  SHARED.set(model, SHARED.get(other) ?? new Map());
+  return model;
 }
 
 /** What the views of a model share by now, by name. @param {Model} model @returns {Record<string, any>} */
@@ -93,6 +103,9 @@ export const sharedOf = (model) => Object.fromEntries([...(SHARED.get(model) ?? 
 
 /** Let the views of a model, none of which is drawn yet, start from these. @param {Model} model @param {Record<string, any>} values */
 export const startShared = (model, values) => void SHARED.set(model, new Map(Object.entries(values).map(([name, value]) => [name, { value, tell: new Set() }])));
+
+/** @type {Round[]} */
+const NO_ROUNDS = [];
 
 /** Is something at work, so that nothing else can be asked for? @param {import("./contract").Status} status */
 export const isBusy = (status) => !["loading", "ready", "recorded"].includes(status.state);
@@ -107,31 +120,53 @@ export function sendQuietly(model, request) {
 /** @param {Model} model @returns {(request: Request) => void} */
 export const sender = (model) => (request) => model.send(request);
 
-/**
- * The trace's rounds, and those streamed since. Asks for what is missing when the view opened in the middle of a run.
- * @param {Model} model @returns {Round[]}
- */
-export function useRounds(model) {
+/** @typedef {{ run: number, rounds: Round[], fork: import("./contract").Branch | null }} Stream the rounds of a run, and a fork, as they come */
+
+/** @type {Stream} */
+const NO_STREAM = { run: -1, rounds: [], fork: null };
+/** @type {WeakSet<Model>} */
+const FOLLOWED = new WeakSet();
+
+/** What has been streamed and what comes next. @param {Stream} stream @param {import("./contract").RoundsReply} message @returns {Stream | null} null where something is missing between */
+export function streamed({ run, rounds, fork }, message) {
+  const own = message.fork;
+  const old = own ? (fork?.id === own.id ? fork.rounds : []) : run === message.run ? rounds : [];
+  if (message.start > old.length) return null;
+  const all = [...old.slice(0, message.start), ...message.rounds];
+  return own ? { run, rounds, fork: { ...own, rounds: all } } : { run: message.run, rounds: all, fork };
+}
+
+/** Take what is streamed, for as long as the model lives. Asks for what is missing where it came in the middle of a run. @param {Model} model */
+function follow(model) {
+  if (FOLLOWED.has(model)) return;
+  FOLLOWED.add(model);
+  const held = heldOf(model, "stream", NO_STREAM);
+  /** @param {import("./contract").RoundsReply} message */
+  const take = (message) => {
+    if (message?.type !== "rounds") return;
+    const next = streamed(held.value, message);
+    if (next) put(held, next);
+    else if (!message.fork) model.send({ type: "sync", have: held.value.run === message.run ? held.value.rounds.length : 0 });
+  };
+  model.on("msg:custom", take);
+  if (model.get("status")?.state === "running") model.send({ type: "sync", have: 0 });
+}
+
+/** The trace's rounds and those streamed since, and the fork that is being run. @param {Model} model @returns {{ rounds: Round[], fork: import("./contract").Branch | null }} */
+export function useStream(model) {
   const [trace] = useTrait(model, "trace");
   const [run] = useTrait(model, "run");
   const [status] = useTrait(model, "status");
-  const [streamed, setStreamed] = useState({ run: -1, rounds: /** @type {Round[]} */ ([]) });
-  const latest = useRef(streamed);
-  latest.current = streamed;
-  useEffect(() => {
-    /** @param {import("./contract").RoundsReply} message */
-    const take = (message) => {
-      if (message?.type !== "rounds") return;
-      const old = latest.current.run === message.run ? latest.current.rounds : [];
-      if (message.start > old.length) return model.send({ type: "sync", have: old.length });
-      latest.current = { run: message.run, rounds: [...old.slice(0, message.start), ...message.rounds] };
-      setStreamed(latest.current);
-    };
-    model.on("msg:custom", take);
-    if (model.get("status")?.state === "running") model.send({ type: "sync", have: 0 });
-    return () => model.off("msg:custom", take);
-  }, [model]);
-  const whole = trace?.rounds ?? [];
-  const midRun = status?.state === "running" || (status?.state === "lost" && !whole.length);
-  return midRun && streamed.run === run && streamed.rounds.length > whole.length ? streamed.rounds : whole;
+  const [branches] = useTrait(model, "branches");
+  const [stream] = useShared(model, "stream", NO_STREAM);
+  useEffect(() => follow(model), [model]);
+  const { rounds, fork } = stream;
+  const whole = trace?.rounds ?? NO_ROUNDS;
+  const lost = status?.state === "lost";
+  const midRun = status?.state === "running" || (lost && !whole.length);
+  const midFork = status?.state === "forking" || lost;
+  return {
+    rounds: midRun && stream.run === run && rounds.length > whole.length ? rounds : whole,
+    fork: midFork && fork && !(branches ?? []).some((b) => b.id === fork.id) ? fork : null,
+  };
 }

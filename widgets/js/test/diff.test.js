@@ -31,6 +31,14 @@ test("a fork of a fork has the rounds of both before its own", () => {
   assert.equal(emitted(shown[2].rounds).length, 6);
 });
 
+test("a fork that is being run comes last, with the rounds it has by then", () => {
+  const original = [0, 1, 2].map((i) => round(i, ["accepted"], "bonus"));
+  const growing = { id: 1, name: "fork 1", parent: 0, round: 1, overrides: {}, rounds: [round(1, [], "bonus")] };
+  const shown = assemble(original, [], "original", growing);
+  assert.deepEqual(shown.map((b) => [b.id, b.rounds.length, b.growing]), [[0, 3, false], [1, 2, true]]);
+  assert.ok(assemble(original, [growing], "original").every((b) => !b.growing));
+});
+
 test("changes made by hand add up over forks of one round", () => {
   const old = overridesOf({ uniforms: { "accept:1": 0.1 }, verify_length: 3 });
   const both = merged(old, overridesOf({ uniforms: { "accept:1": 0.2, "draft:2": 0.3 }, tokens: { 1: 5 } }));

@@ -1,6 +1,7 @@
 // A sentence as nodes: tokens set apart in their own type, symbols such as p_t with their subscripts.
 import { TOKEN_END, TOKEN_START } from "../logic/format.js";
 import { html } from "./html.js";
+import { memo } from "./memo.js";
 
 const SYMBOL = /\b([acpuxUT])_(\d+|[a-z])\b|\bu\b|[τγΘ]/g;
 
@@ -19,11 +20,9 @@ function symbols(text) {
   return [...parts, text.slice(last)];
 }
 
-/** @param {{ text: string }} props */
-export function Rich({ text }) {
-  return text.split(TOKEN_START).map((part, i) => {
+export const Rich = memo((/** @type {{ text: string }} */ { text }) =>
+  text.split(TOKEN_START).map((part, i) => {
     if (i === 0) return symbols(part);
     const [token, rest] = part.split(TOKEN_END);
     return html`<span class="dl-tok dl-quoted">${token}</span>${symbols(rest ?? "")}`;
-  });
-}
+  }));

@@ -5,7 +5,7 @@
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../contract").Token} Token */
 /** @typedef {import("../contract").Position} Position */
-/** @typedef {{ id: number, name: string, parent: number | null, round: number, overrides: Overrides, rounds: Round[] }} Shown */
+/** @typedef {{ id: number, name: string, parent: number | null, round: number, overrides: Overrides, rounds: Round[], growing: boolean }} Shown ``growing`` while its rounds are being run */
 /** @typedef {{ tokens: Record<string, number>, uniforms: Record<string, number>, verify_length: number | null, settings: Record<string, number | string>, confidence: Record<string, number> }} Overrides */
 
 /** Overrides with every field there. @param {Record<string, any> | null | undefined} value @returns {Overrides} */
@@ -35,17 +35,17 @@ export const changes = (o) =>
   [o.tokens, o.uniforms, o.settings, o.confidence].reduce((sum, part) => sum + Object.keys(part).length, o.verify_length === null ? 0 : 1);
 
 /**
- * The original and its forks with all their rounds: a fork has its parent's up to where it left.
- * @param {Round[]} rounds @param {Branch[]} branches @param {string} original @returns {Shown[]}
+ * The original and its forks with all their rounds: a fork has its parent's up to where it left. ``growing`` is a fork that is being run.
+ * @param {Round[]} rounds @param {Branch[]} branches @param {string} original @param {Branch | null} [growing] @returns {Shown[]}
  */
-export function assemble(rounds, branches, original) {
+export function assemble(rounds, branches, original, growing = null) {
   /** @type {Shown[]} */
-  const shown = [{ id: 0, name: original, parent: null, round: 0, overrides: overridesOf(null), rounds }];
-  for (const b of branches) {
+  const shown = [{ id: 0, name: original, parent: null, round: 0, overrides: overridesOf(null), rounds, growing: false }];
+  for (const b of growing ? [...branches, growing] : branches) {
     const parent = shown.find((s) => s.id === b.parent);
     if (!parent) continue;
     const all = parent.rounds.slice(0, b.round).concat(b.rounds);
-    shown.push({ id: b.id, name: b.name, parent: b.parent, round: b.round, overrides: overridesOf(b.overrides), rounds: all });
+    shown.push({ id: b.id, name: b.name, parent: b.parent, round: b.round, overrides: overridesOf(b.overrides), rounds: all, growing: b === growing });
   }
   return shown;
 }

@@ -1,4 +1,5 @@
 // Scales of charts: from values to pixels, round ticks, and the points nearest to a place.
+import { whole } from "./format.js";
 
 /** @typedef {{ (value: number): number, invert: (pixel: number) => number, domain: [number, number], log: number }} Scale */
 
@@ -69,7 +70,7 @@ export function makeAxis(values, axis, count) {
 /** A number of an axis or a table: 12,000, 350, 4.25, .05. @param {number} value */
 export function plain(value) {
   const size = Math.abs(value);
-  if (size >= 100) return Math.round(value).toLocaleString("en-US");
+  if (size >= 100) return whole(value);
   if (size >= 10) return String(Number(value.toFixed(1)));
   return String(Number(value.toPrecision(3)));
 }

@@ -1,6 +1,7 @@
 // The original and its forks, and what a fork changed.
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
+import { memo } from "../draw/memo.js";
 import { Rich } from "../draw/rich.js";
 import { Flow } from "../draw/token.js";
 import { align, emitted } from "../logic/diff.js";
@@ -20,9 +21,10 @@ export function BranchTabs({ shown, active, onPick, onDelete, live }) {
   </nav>`;
 }
 
-/** Two texts under each other, what only one has marked, and the smallest cause. @param {{ parent: Shown, fork: Shown }} props */
-export function Diff({ parent, fork }) {
-  const parts = align(emitted(parent.rounds), emitted(fork.rounds));
+/** Two texts under each other, what only one has marked, and the smallest cause. A fork at work is held against as much of the original. */
+export const Diff = memo((/** @type {{ parent: Shown, fork: Shown }} */ { parent, fork }) => {
+  const made = emitted(fork.rounds);
+  const parts = align(emitted(parent.rounds).slice(0, fork.growing ? made.length : undefined), made);
   const same = parts.every((part) => part.kind === "same");
   /** @param {"a" | "b"} side */
   const line = (side) => parts.filter((part) => part.kind === "same" || part.kind === side)
@@ -33,5 +35,6 @@ export function Diff({ parent, fork }) {
     ${same ? html`<p class="dl-note">${S.diffSame}</p>` : html`<dl class="dl-difftexts">
       <dt>− ${parent.name}</dt><dd>${line("a")}</dd><dt>+ ${fork.name}</dt><dd>${line("b")}</dd>
     </dl>`}
+    ${fork.growing && html`<p class="dl-note" role="status">${S.forking}</p>`}
   </section>`;
-}
+});

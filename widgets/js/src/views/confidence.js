@@ -39,7 +39,7 @@ function Sure({ p, raw, round, spot, edits, then, under }) {
   const c = edits?.value.confidence[p.k] ?? p.confidence ?? 0;
   const name = C.change(p.k, showToken(p.token.text));
   const [scaled, survival] = [p.calibrated, p.survival ?? raw];
-  const change = (/** @type {number} */ next) => edits?.set(withConfidence(edits.value, p.k, next === p.confidence ? null : next));
+  const change = (/** @type {number} */ next) => edits?.change({ confidence: withConfidence(edits.value.confidence, p.k, next === p.confidence ? null : next) });
   return html`<li class=${`dl-sure ${place.k === p.k ? "dl-sure-at" : ""} ${under ? "dl-sure-under" : ""}`} data-testid=${`sure-${p.k}`}>
     <button type="button" class="dl-pos" aria-current=${place.k === p.k ? "true" : undefined} aria-label=${`${S.position(p.k)}: ${showToken(p.token.text)}`} onClick=${() => spot.select(p.k, "conf")}><span class="dl-note">${p.k}</span> <${Chip} token=${p.token} kind=${kind} /></button>
     <span class="dl-sure-c">${edits ? html`<input type="range" ...${SURE} step="0.001" value=${c} aria-label=${name} data-testid=${`sure-c-${p.k}`} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />

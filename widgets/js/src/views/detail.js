@@ -2,6 +2,7 @@
 import { EquationView, equation, finalEquation } from "../draw/equations.js";
 import { TopList, compare } from "../draw/bars.js";
 import { html } from "../draw/html.js";
+import { memo } from "../draw/memo.js";
 import { Pairs } from "../draw/pairs.js";
 import { fixed } from "../logic/format.js";
 import { drafts } from "../logic/tree.js";
@@ -37,8 +38,7 @@ function equations(round, p, now) {
   return { draft: draw(rows.filter((row) => !late.includes(row))), verification: draw(late) };
 }
 
-/** @param {{ round: Round, k: number, now: Known }} props */
-export function Detail({ round, k, now }) {
+export const Detail = memo((/** @type {{ round: Round, k: number, now: Known }} */ { round, k, now }) => {
   const p = round.positions[k - 1];
   const list = p ? equations(round, p, now) : { draft: [], verification: [] };
   const ended = now.final || (now.commit && !round.final.token);
@@ -55,10 +55,10 @@ export function Detail({ round, k, now }) {
       <div class="dl-equations">${list.draft}${!p && (ended ? html`<${EquationView} eq=${finalEquation(round)} />` : html`<p class="dl-note">${S.unknown}</p>`)}</div>
     </div>
   </section>`;
-}
+});
 
-/** The target's cache along the round, and the round's measured time. @param {{ round: Round, now: Known, device: string }} props */
-export function Footer({ round, now, device }) {
+/** The target's cache along the round, and the round's measured time. */
+export const Footer = memo((/** @type {{ round: Round, now: Known, device: string }} */ { round, now, device }) => {
   const added = now.target ? round.cache_after_verify - round.cache_before : 0;
   const kept = now.commit ? round.cache_after_commit - round.cache_before : added;
   const t = round.timings;
@@ -74,4 +74,4 @@ export function Footer({ round, now, device }) {
     </p>
     ${t && now.commit && html`<p class="dl-measured" data-testid="measured">${S.measured(fixed(total, 1), device)}: ${names.filter(([key]) => t[key] > 0).map(([key, name]) => `${name} ${fixed(t[key], 1)}`).join(" · ")}</p>`}
   </footer>`;
-}
+});

@@ -16,20 +16,21 @@ import { S } from "../strings.js";
 /** @typedef {import("../logic/diff.js").Overrides} Overrides */
 /** @typedef {import("../logic/steps.js").Known} Known */
 /** @typedef {import("./changes.js").Changes} Edits */
+/** @typedef {Edits["cells"]} CellEdits */
 /** @typedef {"draft" | "accept" | "final"} Purpose */
 
 /** Tokens that can be put at a position: the drafter's and, once verified, the target's. @param {Round} round @param {number} k */
 const candidates = (round, k) => compare(round.positions[k - 1].target, round.positions[k - 1].draft, undefined, 10);
 
-/** @param {{ round: Round, k: number, edits: Edits, onClose: () => void }} props */
+/** @param {{ round: Round, k: number, edits: CellEdits, onClose: () => void }} props */
 function TokenMenu({ round, k, edits, onClose }) {
   const own = round.positions[k - 1].token.id;
   /** @param {number} id */
   const pick = (id) => () => {
     /** @type {Record<string, number>} */
-    const tokens = { ...edits.value.tokens, [k]: id };
+    const tokens = { ...edits.tokens, [k]: id };
     if (id === own) delete tokens[k];
-    edits.set({ ...edits.value, tokens });
+    edits.change({ tokens });
     onClose();
   };
   return html`<p class="dl-menu-head">${S.editTokenHead(k)}</p>
@@ -45,12 +46,12 @@ function TokenMenu({ round, k, edits, onClose }) {
 export const uniformOf = (round, purpose, k) =>
   purpose === "final" ? round.final.u : purpose === "draft" ? round.positions[k - 1].u_draft : round.positions[k - 1].u_accept;
 
-/** @param {{ round: Round, purpose: Purpose, k: number, edits: Edits, onClose: () => void }} props */
+/** @param {{ round: Round, purpose: Purpose, k: number, edits: CellEdits, onClose: () => void }} props */
 function UniformMenu({ round, purpose, k, edits, onClose }) {
   const address = `${purpose}:${k}`;
-  const value = edits.value.uniforms[address] ?? uniformOf(round, purpose, k) ?? 0.5;
+  const value = edits.uniforms[address] ?? uniformOf(round, purpose, k) ?? 0.5;
   /** @param {number} next */
-  const change = (next) => edits.set({ ...edits.value, uniforms: { ...edits.value.uniforms, [address]: Math.max(0, Math.min(0.999999, next)) } });
+  const change = (next) => edits.change({ uniforms: { ...edits.uniforms, [address]: Math.max(0, Math.min(0.999999, next)) } });
   const name = S.uniformNames[purpose](k);
   const limit = purpose === "accept" ? Math.min(1, quotient(round.positions[k - 1])) : null;
   return html`<p class="dl-menu-head">${S.editUniform(name)}</p>
@@ -65,18 +66,18 @@ function UniformMenu({ round, purpose, k, edits, onClose }) {
 /** Confidences end before 0 and 1, where their logits would not. */
 export const SURE = { min: 0.001, max: 0.999 };
 
-/** The changes with c_k put there by hand, or taken back. @param {Overrides} value @param {number} k @param {number | null} c @returns {Overrides} */
-export function withConfidence(value, k, c) {
-  const { [k]: _, ...others } = value.confidence;
-  return { ...value, confidence: c === null ? others : { ...others, [k]: Math.max(SURE.min, Math.min(SURE.max, c)) } };
+/** The confidences with c_k put there by hand, or taken back. @param {Overrides["confidence"]} confidence @param {number} k @param {number | null} c @returns {Overrides["confidence"]} */
+export function withConfidence(confidence, k, c) {
+  const { [k]: _, ...others } = confidence;
+  return c === null ? others : { ...others, [k]: Math.max(SURE.min, Math.min(SURE.max, c)) };
 }
 
-/** @param {{ round: Round, k: number, edits: Edits, onClose: () => void }} props */
+/** @param {{ round: Round, k: number, edits: CellEdits, onClose: () => void }} props */
 function ConfidenceMenu({ round, k, edits, onClose }) {
   const own = round.positions[k - 1].confidence ?? 0.5;
-  const value = edits.value.confidence[k] ?? own;
+  const value = edits.confidence[k] ?? own;
   const name = S.confidenceName(k);
-  const change = (/** @type {number} */ next) => edits.set(withConfidence(edits.value, k, next));
+  const change = (/** @type {number} */ next) => edits.change({ confidence: withConfidence(edits.confidence, k, next) });
   return html`<p class="dl-menu-head">${S.editUniform(name)}</p>
     <div class="dl-menu-row">
       <input type="range" ...${SURE} step="0.001" value=${value} aria-label=${name} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />
@@ -97,7 +98,7 @@ function editOf(row, k, round, now) {
   return null;
 }
 
-/** @param {{ row: string, k: number, round: Round, now: Known, edits: Edits, onOpen: () => void }} props */
+/** @param {{ row: string, k: number, round: Round, now: Known, edits: CellEdits, onOpen: () => void }} props */
 export function EditButton({ row, k, round, now, edits, onOpen }) {
   const button = useRef(/** @type {HTMLButtonElement | null} */ (null));
   const [open, setOpen] = useState(false);
@@ -106,7 +107,7 @@ export function EditButton({ row, k, round, now, edits, onOpen }) {
   const { purpose } = edit;
   const place = purpose === "final" ? 0 : k;
   const sure = row === "conf";
-  const value = purpose ? edits.value.uniforms[`${purpose}:${place}`] : sure ? edits.value.confidence[k] : edits.value.tokens[String(k)];
+  const value = purpose ? edits.uniforms[`${purpose}:${place}`] : sure ? edits.confidence[k] : edits.tokens[String(k)];
   const name = purpose ? S.editUniform(S.uniformNames[purpose](place)) : sure ? S.editUniform(S.confidenceName(k)) : S.editToken(k);
   const close = () => {
     setOpen(false);
@@ -142,7 +143,7 @@ export function pending(round, o) {
     const name = S.uniformShort[/** @type {Purpose} */ (purpose)] + (k === "0" ? "" : `_${k}`);
     list.push({ what: name, value: prob(value), without: { ...o, uniforms } });
   }
-  for (const [k, c] of Object.entries(o.confidence)) list.push({ what: `c_${k}`, value: prob(c), without: withConfidence(o, Number(k), null) });
+  for (const [k, c] of Object.entries(o.confidence)) list.push({ what: `c_${k}`, value: prob(c), without: { ...o, confidence: withConfidence(o.confidence, Number(k), null) } });
   if (o.verify_length !== null) list.push({ what: S.verifyLength, value: String(o.verify_length), without: { ...o, verify_length: null } });
   for (const [name, value] of Object.entries(o.settings)) {
     const { [name]: _, ...settings } = o.settings;
@@ -167,14 +168,14 @@ export const really = (round, o) => ({ ...o, settings: Object.fromEntries(Object
  * @param {{ round: Round, edits: Edits, value?: Overrides, hint: string, id?: string, children?: any }} props
  */
 export function Pending({ round, edits, value = edits.value, hint, id = "apply-fork", children }) {
-  const { set, live, busy, forking, error } = edits;
+  const { change, live, busy, forking, error } = edits;
   const made = really(round, value);
   const list = pending(round, made);
   return html`<div class="dl-whatif-row">${children}
       ${list.map((item) => html`<span class="dl-pendingchip" key=${item.what}><${Rich} text=${S.pending(item.what, item.value)} />
-        <button type="button" class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => set(item.without)}><${Icon} name="remove" /></button></span>`)}
+        <button type="button" class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => change(item.without)}><${Icon} name="remove" /></button></span>`)}
       <span class="dl-grow"></span>
-      ${list.length > 0 && html`<button type="button" onClick=${() => set(overridesOf(null))}>${S.clear}</button>`}
+      ${list.length > 0 && html`<button type="button" onClick=${() => change(overridesOf(null))}>${S.clear}</button>`}
       <button type="button" class="dl-primary" data-testid=${id} disabled=${!live || busy || changes(made) === 0} onClick=${() => edits.fork(made)}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
     </div>
     ${error ? html`<p class="dl-error" role="alert" data-testid="error">${error}</p>` : html`<p class="dl-note">${live ? hint : edits.why}</p>`}`;
@@ -182,14 +183,14 @@ export function Pending({ round, edits, value = edits.value, hint, id = "apply-f
 
 /** @param {{ round: Round, edits: Edits }} props */
 export function WhatIf({ round, edits }) {
-  const { value, set, live } = edits;
+  const { value, live } = edits;
   const verify = value.verify_length ?? round.verify_length;
   /** @param {number} length */
-  const cut = (length) => () => set({ ...value, verify_length: length === round.verify_length ? null : length });
+  const cut = (length) => () => edits.change({ verify_length: length === round.verify_length ? null : length });
   /** @param {string} name @param {number | string} next */
   const change = (name, next) => {
     const { [name]: _, ...others } = value.settings;
-    set({ ...value, settings: next === settingOf(round, name) ? others : { ...others, [name]: next } });
+    edits.change({ settings: next === settingOf(round, name) ? others : { ...others, [name]: next } });
   };
   const policy = String(value.settings.policy ?? settingOf(round, "policy"));
   const load = Number(value.settings.load ?? settingOf(round, "load"));

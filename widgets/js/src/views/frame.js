@@ -2,7 +2,7 @@
 import { html } from "../draw/html.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { BranchTabs, Diff } from "./branches.js";
-import { RoundList, Numbers } from "./header.js";
+import { RoundList } from "./header.js";
 import { Look } from "./look.js";
 import { useBranches, usePlace } from "./place.js";
 
@@ -12,7 +12,7 @@ import { useBranches, usePlace } from "./place.js";
 function Rounds({ model }) {
   const spot = usePlace(model);
   if (!spot) return null;
-  return html`<${RoundList} rounds=${spot.branch.rounds} current=${spot.round.index} hidden=${() => false} onPick=${spot.toRound}><${Numbers} rounds=${spot.branch.rounds} current=${spot.round.index} /><//>`;
+  return html`<${RoundList} rounds=${spot.branch.rounds} current=${spot.round.index} onPick=${spot.toRound} />`;
 }
 
 /** Forks that were made here, to choose from, and what the shown one changed. @param {{ model: Model }} props */

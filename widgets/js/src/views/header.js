@@ -1,8 +1,9 @@
 // The text so far, the round list and the numbers of the whole trace.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Flow, MARKS } from "../draw/token.js";
 import { tauEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
+import { memo } from "../draw/memo.js";
 import { fixed } from "../logic/format.js";
 import { drafts } from "../logic/tree.js";
 import { S } from "../strings.js";
@@ -27,21 +28,23 @@ function ownTokens(round, known) {
   return parts;
 }
 
+/** What the rounds before the ``count``-th gave, but for its anchor. */
+const Past = memo((/** @type {{ rounds: Round[], count: number }} */ { rounds, count }) => rounds.slice(0, count).flatMap((r) => r.emitted).slice(0, -1).map((token) => html`<${Flow} token=${token} />`));
+
 /**
  * @param {{ prompt: string, rounds: Round[], round: Round, known: Known, children?: any }} props
  */
 export function TextSoFar({ prompt, rounds, round, known, children }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
-  const past = rounds.slice(0, round.index).flatMap((r) => r.emitted);
-  const anchored = past.length > 0;
-  useEffect(() => {
+  const anchored = rounds.slice(0, round.index).some((r) => r.emitted.length);
+  useLayoutEffect(() => {
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [round.index, known.commit]);
   return html`<section class="dl-text" aria-label=${S.text}>
     <div class="dl-line"><h2 class="dl-label">${S.text}</h2>${children}</div>
     <div class="dl-textbox" ref=${box} data-testid="text-so-far" tabindex="0">
       <span class="dl-prompt">${prompt}</span>${" "}
-      ${past.slice(0, -1).map((token) => html`<${Flow} token=${token} />`)}
+      <${Past} rounds=${rounds} count=${round.index} />
       ${anchored && html`<${Flow} token=${round.anchor} kind="anchor" />`}
       ${ownTokens(round, known).map(({ token, kind }) => html`<${Flow} token=${token} kind=${kind} />`)}
     </div>
@@ -49,12 +52,12 @@ export function TextSoFar({ prompt, rounds, round, known, children }) {
 }
 
 /**
- * One chip a round: accepted tokens and how it ended, as "4✓★".
- * @param {{ rounds: Round[], current: number, hidden: (index: number) => boolean, onPick: (index: number) => void, children?: any }} props
+ * One chip a round: accepted tokens and how it ended, as "4✓★". The rounds from ``hidden`` on do not tell.
+ * @typedef {{ rounds: Round[], current: number, hidden?: number, onPick: (index: number) => void }} Listed
  */
-export function RoundList({ rounds, current, hidden, onPick, children }) {
+export const RoundList = memo((/** @type {Listed} */ { rounds, current, hidden = Infinity, onPick }) => {
   const list = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     reveal(list.current, list.current?.querySelector("[aria-current]"));
   }, [current]);
   return html`<nav class="dl-rounds" aria-label=${S.rounds}>
@@ -63,7 +66,7 @@ export function RoundList({ rounds, current, hidden, onPick, children }) {
       ${rounds.map((r) => {
         const kind = /** @type {keyof typeof S.chipEnd} */ (drafts(r) ? r.final.kind : "plain");
         const mark = kind === "bonus" ? "★" : kind === "residual" ? "✗" : kind === "plain" ? "●" : "■";
-        const secret = hidden(r.index);
+        const secret = r.index >= hidden;
         const name = secret ? S.chipHidden(r.index + 1) : S.chip(r.index + 1, r.accepted, r.tree?.nodes.length ?? r.gamma, S.chipEnd[kind]);
         return html`<button type="button" class=${`dl-roundchip dl-end-${secret ? "hidden" : kind}`} key=${r.index} data-testid=${`round-chip-${r.index}`}
           aria-label=${name} title=${name} aria-current=${r.index === current ? "true" : undefined} onClick=${() => onPick(r.index)}>
@@ -71,12 +74,12 @@ export function RoundList({ rounds, current, hidden, onPick, children }) {
         </button>`;
       })}
     </div>
-    ${children}
+    <${Numbers} rounds=${rounds} current=${current} />
   </nav>`;
-}
+});
 
 /** @param {{ rounds: Round[], current: number }} props */
-export function Numbers({ rounds, current }) {
+function Numbers({ rounds, current }) {
   const tokens = rounds.reduce((sum, r) => sum + r.emitted.length, 0);
   const tau = rounds.length ? tokens / rounds.length : 0;
   return html`<p class="dl-numbers">

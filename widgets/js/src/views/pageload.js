@@ -12,7 +12,7 @@ export function usePageLoad(model) {
   const [controls, setControls] = useTrait(model, "controls");
   const [looked, look] = useState(LOOKED);
   const spot = usePlace(model);
-  const { value, set } = useChanges(model, (spot ?? NOWHERE).branch, (spot ?? NOWHERE).round);
+  const { value, change } = useChanges(model, (spot ?? NOWHERE).branch, (spot ?? NOWHERE).round);
   if (!controls) return { requests: looked, policy: null, drafts: true, inApp: false, use: look };
   const { settings } = value;
   return {
@@ -23,7 +23,7 @@ export function usePageLoad(model) {
     use: (/** @type {number} */ requests) => {
       const load = Math.max(0, requests - 1);
       setControls({ ...controls, load });
-      if (spot) set({ ...value, settings: { ...settings, load } });
+      if (spot) change({ settings: { ...settings, load } });
     },
   };
 }

@@ -3,16 +3,16 @@ import { useMemo } from "preact/hooks";
 import { assemble } from "../logic/diff.js";
 import { atStep, selected } from "../logic/place.js";
 import { allSteps, endOf, known, locate } from "../logic/steps.js";
-import { useRounds, useTrait } from "../store.js";
+import { useStream, useTrait } from "../store.js";
 import { S } from "../strings.js";
 
 /** @typedef {import("../store.js").Model} Model */
 
 /** The original and its forks. @param {Model} model */
 export function useBranches(model) {
-  const rounds = useRounds(model);
+  const { rounds, fork } = useStream(model);
   const [branches] = useTrait(model, "branches");
-  return useMemo(() => assemble(rounds, branches ?? [], S.original), [rounds, branches, S.original]);
+  return useMemo(() => assemble(rounds, branches ?? [], S.original, fork), [rounds, branches, S.original, fork]);
 }
 
 /** Null where the trace has no rounds. @param {Model} model */

@@ -1,5 +1,5 @@
 // Plans of a round: asked of the kernel as fast as it answers, one at a time, the latest wish next.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isCutOff, sender, useTrait } from "../store.js";
 
 /** @typedef {import("../contract").Plan} Plan */
@@ -21,20 +21,21 @@ export function usePlan(model, { branch, round }, wanted) {
   const [cursor] = useTrait(model, "cursor");
   const [, again] = useState(0);
   const asked = useRef({ key: "", number: 0, done: true });
-  const there = branch.id > 0 || round.index < (trace?.rounds.length ?? 0); // the rounds of a run at work are not Python's yet
+  const there = branch.id > 0 ? !branch.growing : round.index < (trace?.rounds.length ?? 0); // the rounds of a run at work are not Python's yet
   const key = wanted && there && !model.still && !isCutOff(status) ? JSON.stringify([cursor.serial, branch.id, round.index, wanted]) : "";
   const error = status.where === "plan" ? status.error : "";
   if (error || (plans ?? []).some((p) => p.number >= asked.current.number)) asked.current.done = true;
   const { done } = asked.current;
   useEffect(() => {
-    if (!key || asked.current.key === key) return;
-    if (!done) {
-      const timer = setTimeout(() => {
-        asked.current.done = true;
-        again((n) => n + 1);
-      }, PATIENCE);
-      return () => clearTimeout(timer);
-    }
+    if (!key || asked.current.key === key || done) return;
+    const timer = setTimeout(() => {
+      asked.current.done = true;
+      again((n) => n + 1);
+    }, PATIENCE);
+    return () => clearTimeout(timer);
+  }, [key, done]);
+  useLayoutEffect(() => { // before the page is painted, so that the kernel works meanwhile
+    if (!key || asked.current.key === key || !done) return;
     asked.current = { key, number: ++latest, done: false };
     sender(model)({ type: "plan", branch: branch.id, round: round.index, overrides: /** @type {any} */ (wanted), number: latest });
   }, [key, done]);

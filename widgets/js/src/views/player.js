@@ -1,5 +1,6 @@
 // Where the reader is, and every way to move: buttons, the slider, keys, playing.
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { useSame } from "../draw/memo.js";
 import { atStep } from "../logic/place.js";
 import { allSteps, endOf, locate, startOf } from "../logic/steps.js";
 
@@ -15,43 +16,43 @@ export function usePlayer(branch, cursor, setCursor, speed, mayPass) {
   const steps = useMemo(() => allSteps(branch.rounds), [branch.rounds]);
   const index = steps.length ? locate(steps, cursor) : 0;
   const [playing, setPlaying] = useState(false);
-  const goTo = useCallback(
-    (/** @type {number} */ wanted) => {
-      const step = steps[Math.max(0, Math.min(steps.length - 1, wanted))];
-      if (step) setCursor(atStep(cursor, step));
-    },
-    [steps, cursor],
-  );
+  const goTo = useSame((/** @type {number} */ wanted) => {
+    const step = steps[Math.max(0, Math.min(steps.length - 1, wanted))];
+    if (step) setCursor(atStep(cursor, step));
+  });
   const last = steps.length - 1;
   useEffect(() => {
     if (!playing) return;
     if (index >= last || !mayPass(index)) return setPlaying(false);
     const timer = setTimeout(() => goTo(index + 1), 1000 / speed);
     return () => clearTimeout(timer);
-  }, [playing, index, last, speed, goTo]);
-  const round = steps[index]?.round ?? 0;
-  return {
-    steps,
-    index,
-    playing,
-    step: steps[index],
-    goTo,
-    pause: () => setPlaying(false),
-    toggle: () => {
-      if (!playing && index >= last) goTo(0);
-      setPlaying(!playing);
-    },
-    forward: () => (setPlaying(false), goTo(index + 1)),
-    back: () => (setPlaying(false), goTo(index - 1)),
-    toPhase: (/** @type {Phase} */ phase) => (setPlaying(false), goTo(startOf(steps, round, phase))),
-    /** A round as it ends, or as it stands before what can be guessed of it. @param {number} wanted @param {boolean} [early] */
-    toRound: (wanted, early = false) => {
-      if (wanted < 0 || wanted >= branch.rounds.length) return;
-      setPlaying(false);
-      goTo(early ? startOf(steps, wanted, branch.rounds[wanted].schedule ? "confidence" : "verify") : endOf(steps, wanted));
-    },
-    replay: () => (setPlaying(false), goTo(startOf(steps, round, "prompt"))),
-  };
+  }, [playing, index, last, speed]);
+  const { rounds } = branch;
+  return useMemo(() => {
+    const round = steps[index]?.round ?? 0;
+    const move = (/** @type {number} */ to) => (setPlaying(false), goTo(to));
+    return {
+      steps,
+      index,
+      playing,
+      step: steps[index],
+      goTo,
+      pause: () => setPlaying(false),
+      toggle: () => {
+        if (!playing && index >= last) goTo(0);
+        setPlaying(!playing);
+      },
+      forward: () => move(index + 1),
+      back: () => move(index - 1),
+      toPhase: (/** @type {Phase} */ phase) => move(startOf(steps, round, phase)),
+      /** A round as it ends, or as it stands before what can be guessed of it. @param {number} wanted @param {boolean} [early] */
+      toRound: (wanted, early = false) => {
+        if (wanted < 0 || wanted >= rounds.length) return;
+        move(early ? startOf(steps, wanted, rounds[wanted].schedule ? "confidence" : "verify") : endOf(steps, wanted));
+      },
+      replay: () => move(startOf(steps, round, "prompt")),
+    };
+  }, [steps, index, playing, rounds]);
 }
 
 /** @typedef {ReturnType<typeof usePlayer>} Player */

@@ -1,8 +1,9 @@
 // The phase rail, the sentence of the step, and the controls that move through the steps.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../draw/html.js";
 import { reveal } from "../draw/reveal.js";
 import { Icon } from "../draw/icons.js";
+import { memo } from "../draw/memo.js";
 import { PHASES, phasesOf, stages } from "../logic/steps.js";
 import { S } from "../strings.js";
 import { Look } from "./look.js";
@@ -10,12 +11,11 @@ import { Look } from "./look.js";
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("./player.js").Player} Player */
 
-/** @param {{ round: Round, player: Player }} props */
-export function PhaseRail({ round, player }) {
+export const PhaseRail = memo((/** @type {{ round: Round, player: Player }} */ { round, player }) => {
   const there = phasesOf(round);
   const at = PHASES.indexOf(player.step.phase);
   const list = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [at]);
+  useLayoutEffect(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [at]);
   return html`<ol class="dl-rail" ref=${list}>
     ${PHASES.map((phase, i) => {
       const state = i < at ? "past" : i === at ? "now" : "next";
@@ -26,10 +26,10 @@ export function PhaseRail({ round, player }) {
       </li>`;
     })}
   </ol>`;
-}
+});
 
-/** Play or pause, as shapes drawn by CSS text. @param {{ player: Player, onRound: (by: number) => void }} props */
-export function Transport({ player, onRound }) {
+/** Play or pause, as shapes drawn by CSS text. */
+export const Transport = memo((/** @type {{ player: Player, onRound: (by: number) => void }} */ { player, onRound }) => {
   const { index, steps, playing } = player;
   const value = S.scrubValue(index + 1, steps.length);
   return html`<div class="dl-transport">
@@ -43,7 +43,7 @@ export function Transport({ player, onRound }) {
       aria-valuetext=${value} onInput=${(/** @type {any} */ e) => (player.pause(), player.goTo(Number(e.target.value)))} />
     <output class="dl-stepcount">${value}</output>
   </div>`;
-}
+});
 
 /** Speed, prediction, language and theme. @param {{ preferences: import("../contract").Preferences, setPreferences: (p: import("../contract").Preferences) => void, score: string, onReset: () => void, theme: boolean }} props */
 export function Options({ preferences, setPreferences, score, onReset, theme }) {

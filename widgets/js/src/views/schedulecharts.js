@@ -2,8 +2,9 @@
 import { useRef, useState } from "preact/hooks";
 import { Chart } from "../draw/chart.js";
 import { html } from "../draw/html.js";
+import { memo } from "../draw/memo.js";
 import { figures, prob, whole } from "../logic/format.js";
-import { rateAt, redrawn, stopOf } from "../logic/plans.js";
+import { placesOf, rateAt, redrawn, stopOf } from "../logic/plans.js";
 import { SCHEDULER as C } from "../strings.js";
 
 /** @typedef {import("../contract").Plan} Plan */
@@ -14,9 +15,9 @@ import { SCHEDULER as C } from "../strings.js";
 /** @param {number} value */
 const figure = (value) => figures(value)[0];
 
-/** Survival falls along the queue; Theta rises and falls. @param {{ plan: Plan, places: Place[] }} props */
-export function QueueChart({ plan, places }) {
-  const stop = stopOf(plan);
+/** Survival falls along the queue; Theta rises and falls. */
+export const QueueChart = memo((/** @type {{ plan: Plan }} */ { plan }) => {
+  const [stop, places] = [stopOf(plan), placesOf(plan)];
   const admitted = plan.schedule.tokens - plan.load - 1;
   const x = { label: C.place, min: 0, max: Math.max(1, plan.schedule.candidates), format: whole };
   const lines = stop === null ? [] : [{ x: stop, text: C.stop }];
@@ -32,13 +33,10 @@ export function QueueChart({ plan, places }) {
   return html`<${Chart} label=${C.survivalChart(admitted, plan.schedule.candidates)} testid="queue-chart" file="queue" height=${130} x=${x} y=${{ label: C.survival, min: 0, max: 1, format: prob }} lines=${lines} series=${series((p) => p.survival, [])} />
     <${Chart} label=${C.thetaChart(admitted, figure(plan.schedule.theta), plan.best)} testid="theta-chart" file="theta" height=${190} x=${x} y=${{ label: C.theta, format: figure }} lines=${lines} note=${source}
       series=${[...series((p) => p.theta, [{ x: 0, y: plan.start }]), { name: C.legend.best, kind: "points", look: "bonus", mark: "star", points: [{ x: plan.best, y: best }] }]} />`;
-}
+});
 
-/**
- * Steps per second by tokens; each point is a slider. ``onDraw`` is null where nothing can be drawn.
- * @param {{ plan: Plan, points: Points, title: string, onDraw: ((points: Points) => void) | null }} props
- */
-export function RateChart({ plan, points, title, onDraw }) {
+/** Steps per second by tokens; each point is a slider. ``onDraw`` is null where nothing can be drawn. */
+export const RateChart = memo((/** @type {{ plan: Plan, points: Points, title: string, onDraw: ((points: Points) => void) | null }} */ { plan, points, title, onDraw }) => {
   const [at, setAt] = useState(0);
   const [held, setHeld] = useState(/** @type {number | null} */ (null)); // the axis stays while a point is dragged
   const group = useRef(/** @type {SVGGElement | null} */ (null));
@@ -85,10 +83,10 @@ export function RateChart({ plan, points, title, onDraw }) {
     x=${{ label: C.tokens, log: 2, min: 1, max: last, format: whole }} y=${{ label: C.sps, min: 0, max: most, format: figure }}
     lines=${[{ x: plan.load + 1, text: C.anchors }, { x: plan.schedule.tokens, text: C.chosen }].filter((l) => l.x <= last)}
     series=${[{ name: title, look: "text", mark: "none", dash: "", still: true, points: between.map((b) => ({ x: b, y: rateAt(points, b) })) }]} />`;
-}
+});
 
-/** How far this draft is verified in ever fuller steps. @param {{ plan: Plan, gamma: number, onPick: ((load: number) => void) | null }} props */
-export function CutsChart({ plan, gamma, onPick }) {
+/** How far this draft is verified in ever fuller steps. */
+export const CutsChart = memo((/** @type {{ plan: Plan, gamma: number, onPick: ((load: number) => void) | null }} */ { plan, gamma, onPick }) => {
   const full = plan.cuts[plan.cuts.length - 1][0] + 1;
   const now = { x: plan.load + 1, y: plan.schedule.length };
   const all = [...plan.cuts.map(([load, length]) => ({ x: load + 1, y: length })).filter((p) => p.x !== now.x), now].sort((a, b) => a.x - b.x);
@@ -98,4 +96,4 @@ export function CutsChart({ plan, gamma, onPick }) {
     onPick=${onPick ? (/** @type {{ x: number }} */ p) => onPick(p.x - 1) : undefined} pickHint=${onPick ? C.useLoad : ""}
     series=${[{ name: C.sent, kind: "steps", look: "text", mark: "circle", dash: "", points: all },
       { name: C.now, kind: "points", look: "draft", mark: "diamond", points: [now] }]} />`;
-}
+});

@@ -1,13 +1,14 @@
 // How far: the queue of the step, Theta along it, the step rate, the cut and what moves it.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
+import { memo, useSame } from "../draw/memo.js";
 import { NumberInput } from "../draw/number.js";
 import { reveal } from "../draw/reveal.js";
 import { Rich } from "../draw/rich.js";
 import { scheduleFacts, scheduleGrounds, settingOf } from "../logic/facts.js";
 import { figures, prob, whole } from "../logic/format.js";
-import { curveName, curvePoints, placesOf, queueOf, stopOf } from "../logic/plans.js";
+import { curveName, curvePoints, queueOf, stopOf } from "../logic/plans.js";
 import { useTrait } from "../store.js";
 import { S, SCHEDULER as C } from "../strings.js";
 import { useChanges } from "./changes.js";
@@ -25,13 +26,13 @@ const INSTEAD = "early-break";
 /** @param {string} policy */
 const policyName = (policy) => S.policies[/** @type {keyof typeof S.policies} */ (policy)] ?? policy;
 
-/** The places around the cut one by one. @param {{ plan: Plan }} props */
-function Queue({ plan }) {
+/** The places around the cut one by one. */
+const Queue = memo((/** @type {{ plan: Plan }} */ { plan }) => {
   const near = queueOf(plan, 4);
   const stop = stopOf(plan);
   const thetas = figures(...near.map((p) => p.theta));
   const list = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => reveal(list.current, list.current?.querySelector(".dl-queue-cut")), [stop]);
+  useLayoutEffect(() => reveal(list.current, list.current?.querySelector(".dl-queue-cut")), [stop]);
   return html`<ol class="dl-queue" data-testid="queue" ref=${list} tabindex="0" aria-label=${C.queue}>${near.map((p, i) => {
     const gap = p.n - (near[i - 1]?.n ?? 0) - 1;
     const what = p.own ? C.own(p.k) : C.other(p.k);
@@ -40,23 +41,23 @@ function Queue({ plan }) {
       <li key=${p.n} class=${`dl-queue-place ${p.own ? "dl-queue-own" : ""} ${p.admitted ? "" : "dl-queue-out"}`} data-testid=${p.own ? `queue-own-${p.k}` : undefined} aria-label=${C.inQueue(p.n, what, prob(p.survival), thetas[i], p.admitted)}>
         <span class="dl-note">${whole(p.n)}</span><b><${Rich} text=${what} /></b><span class="dl-num">a ${prob(p.survival)}</span><span class="dl-num dl-note">Θ ${thetas[i]}</span></li>`;
   })}</ol>`;
-}
+});
 
-/** What each policy makes of this queue. @param {{ plan: Plan, gamma: number }} props */
-function Decisions({ plan, gamma }) {
+/** What each policy makes of this queue. */
+const Decisions = memo((/** @type {{ plan: Plan, gamma: number }} */ { plan, gamma }) => {
   return html`<div class="dl-scroller" tabindex="0" role="group" aria-label=${C.policies}><table class="dl-decisions dl-stacked" data-testid="decisions"><thead><tr>${Object.values(C.columns).map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
     <tbody>${plan.decisions.map((d) => html`<tr key=${d.policy} aria-current=${d.policy === plan.schedule.policy ? "true" : undefined} data-testid=${`decision-${d.policy}`}>
       <th scope="row">${policyName(d.policy)}</th><td>${d.length} ${S.verifyOf(gamma)}</td><td>${whole(d.tokens)}</td><td>${figures(d.theta)[0]}</td><td class=${d.leaks ? "dl-is-rejected" : "dl-is-accepted"}>${d.leaks ? C.leaks : C.exact}</td></tr>`)}</tbody></table></div>`;
-}
+});
 
-/** Why the largest Theta is not taken. @param {{ plan: Plan }} props */
-function Leak({ plan }) {
+/** Why the largest Theta is not taken. */
+const Leak = memo((/** @type {{ plan: Plan }} */ { plan }) => {
   const [early, best] = ["early-break", "global"].map((name) => plan.decisions.find((d) => d.policy === name));
   if (!early || !best) return null;
   const [low, high] = figures(early.theta, best.theta);
   const words = early.tokens === best.tokens ? C.same : C.goesOn(whole(early.tokens), low, whole(best.tokens), high);
   return html`<div class="dl-leak" data-testid="leak"><h3 class="dl-label">${C.leakTitle}</h3><p class="dl-lead"><${Rich} text=${`${words} ${C.leak(prob(plan.example[0]), prob(plan.example[1]))}`} /></p></div>`;
-}
+});
 
 /**
  * Load, policy and step rate. They move the plan at once; the fork runs them.
@@ -99,13 +100,14 @@ function Scheduled({ model, spot }) {
   const wanted = { ...edits.value, settings: { ...settings, policy } };
   const { plan, error } = usePlan(model, spot, scheduling(wanted));
   const [load, rate] = [Number(settings.load ?? plan?.load ?? run.load), String(settings.step_rate ?? run.rate)];
-  /** @param {string} name @param {any} value */
-  const change = (name, value) => {
+  const change = useSame((/** @type {string} */ name, /** @type {any} */ value) => {
     const { [name]: _, ...others } = /** @type {Record<string, any>} */ ({ ...settings, policy });
     const same = name !== "policy" && value === (name === "load" ? run.load : run.rate);
-    edits.set({ ...edits.value, settings: same ? others : { ...others, [name]: value } });
-  };
-  const points = curvePoints(rate) ?? plan?.rates ?? [];
+    edits.change({ settings: same ? others : { ...others, [name]: value } });
+  });
+  const points = useMemo(() => curvePoints(rate) ?? plan?.rates ?? [], [rate, plan]);
+  const draw = useSame((/** @type {[number, number][]} */ next) => change("step_rate", curveName(next)));
+  const pick = useSame((/** @type {number} */ n) => change("load", n));
   const asRun = plan && plan.schedule.length === round.schedule?.length && plan.policy === run.policy && plan.load === run.load && rate === run.rate && !Object.keys(edits.value.confidence).length;
   return html`
     <p class="dl-cause" data-testid="plan-why" aria-live="polite">${plan ? html`<b data-testid="plan-length" data-length=${plan.schedule.length} data-number=${plan.number}>${C.result(plan.schedule.length, round.gamma)}</b><${Rich} text=${plan.schedule.why} />` : C.asked}</p>
@@ -114,11 +116,11 @@ function Scheduled({ model, spot }) {
     ${plan && html`<p class="dl-note" data-testid="plan-facts">${scheduleFacts(plan.schedule)}. ${scheduleGrounds(plan.schedule)} ${asRun ? C.asRun : run.policy === "fixed" && plan.policy === INSTEAD && plan.load === run.load ? C.unscheduled(policyName(plan.policy)) : C.preview}</p>
       ${!model.still && html`<${Pending} round=${round} edits=${edits} value=${wanted} hint=${C.forkHint} id="fork-plan" />`}
       <div class="dl-planparts"><h3 class="dl-label">${C.queue}</h3><p class="dl-lead">${C.queueLead(plan.schedule.candidates, plan.load + 1)}</p>
-      <${QueueChart} plan=${plan} places=${placesOf(plan)} />
+      <${QueueChart} plan=${plan} />
       <${Queue} plan=${plan} /></div>
       <div class="dl-lenses"><div><h3 class="dl-label">${C.rateTitle}</h3><p class="dl-note">${model.still ? C.rateRead : C.rateLead}</p>
-        <${RateChart} plan=${plan} points=${points} title=${plan.schedule.step_rate} onDraw=${model.still ? null : (/** @type {[number, number][]} */ next) => change("step_rate", curveName(next))} /></div>
-      <div><h3 class="dl-label">${C.cuts}</h3><p class="dl-note">${C.cutsLead}</p><${CutsChart} plan=${plan} gamma=${round.gamma} onPick=${model.still ? null : (/** @type {number} */ n) => change("load", n)} /></div></div>
+        <${RateChart} plan=${plan} points=${points} title=${plan.schedule.step_rate} onDraw=${model.still ? null : draw} /></div>
+      <div><h3 class="dl-label">${C.cuts}</h3><p class="dl-note">${C.cutsLead}</p><${CutsChart} plan=${plan} gamma=${round.gamma} onPick=${model.still ? null : pick} /></div></div>
       <div class="dl-lenses"><div><h3 class="dl-label">${C.policies}</h3><${Decisions} plan=${plan} gamma=${round.gamma} /></div><${Leak} plan=${plan} /></div>`}`;
 }
 

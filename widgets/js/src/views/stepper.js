@@ -1,7 +1,8 @@
 // The round stepper: one round at a time, one step at a time.
-import { useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { scheduleEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
+import { useSame } from "../draw/memo.js";
 import { Rich } from "../draw/rich.js";
 import { SaveText, fileName } from "../draw/save.js";
 import { cellSentence, scheduleFacts, scheduleGrounds, stepSentence } from "../logic/facts.js";
@@ -15,7 +16,7 @@ import { useChanges } from "./changes.js";
 import { Detail, Footer } from "./detail.js";
 import { WhatIf } from "./edits.js";
 import { Explained } from "./explained.js";
-import { Numbers, RoundList, TextSoFar } from "./header.js";
+import { RoundList, TextSoFar } from "./header.js";
 import { useBranches } from "./place.js";
 import { handleKey, usePlayer } from "./player.js";
 import { Question, usePredictions } from "./predict.js";
@@ -48,16 +49,18 @@ function Loaded({ model, shown, detail, theme }) {
   const player = usePlayer(branch, cursor, setCursor, preferences.speed, (i) => !predictions.asks(branch, i, player.steps));
   const { step, index } = player;
   const round = branch.rounds[step.round];
-  const now = known(step, round);
+  const now = useMemo(() => known(step, round), [step, round]);
   const parent = shown.find((b) => b.id === branch.parent);
   const other = parent?.rounds[round.index];
   const asked = predictions.asks(branch, index, player.steps);
 
-  const place = selected(cursor, step, round);
+  const place = useMemo(() => selected(cursor, step, round), [cursor.at, cursor.row, step, round]);
   const edits = useChanges(model, branch, round);
   const send = sender(model);
 
-  const moveRound = (/** @type {number} */ by) => player.toRound(round.index + by, preferences.predict);
+  const pickRound = useSame((/** @type {number} */ i) => player.toRound(i, preferences.predict));
+  const moveRound = useSame((/** @type {number} */ by) => pickRound(round.index + by));
+  const setPlace = useSame((/** @type {Place} */ next) => (player.pause(), setCursor({ ...cursor, ...step, at: next.k, row: next.row })));
   const sentence = place.byHand ? cellSentence(place.row, place.k, round) : stepSentence(step, round);
   const words = place.byHand && !told(place, now, round.gamma) ? S.unknown : sentence;
   /** @param {KeyboardEvent} event */
@@ -73,8 +76,7 @@ function Loaded({ model, shown, detail, theme }) {
     <${TextSoFar} prompt=${trace?.prompt ?? ""} rounds=${branch.rounds} round=${round} known=${now}>
       <${Options} preferences=${preferences} setPreferences=${setPreferences} score=${predictions.score} onReset=${predictions.reset} theme=${theme} />
     <//>
-    <${RoundList} rounds=${branch.rounds} current=${round.index} onPick=${(/** @type {number} */ i) => player.toRound(i, preferences.predict)}
-      hidden=${(/** @type {number} */ i) => preferences.predict && (i > round.index || (i === round.index && !now.final && !now.commit))}><${Numbers} rounds=${branch.rounds} current=${round.index} /><//>
+    <${RoundList} rounds=${branch.rounds} current=${round.index} onPick=${pickRound} hidden=${preferences.predict ? round.index + Number(now.final || now.commit) : undefined} />
     <div class="dl-sticky">
       <${PhaseRail} round=${round} player=${player} />
       <div class="dl-words">
@@ -83,8 +85,7 @@ function Loaded({ model, shown, detail, theme }) {
       </div>
       <${Transport} player=${player} onRound=${moveRound} />
     </div>
-    <${RoundTable} round=${round} now=${now} step=${step} place=${place} edits=${edits} other=${branch.id ? other : undefined} otherName=${parent?.name ?? ""}
-      setPlace=${(/** @type {Place} */ next) => (player.pause(), setCursor({ ...cursor, ...step, at: next.k, row: next.row }))} />
+    <${RoundTable} round=${round} now=${now} step=${step} place=${place} edits=${edits.cells} other=${branch.id ? other : undefined} otherName=${parent?.name ?? ""} setPlace=${setPlace} />
     ${round.schedule && now.schedule && html`<p class="dl-note dl-schedule" data-testid="schedule" >✂ <${Explained} eq=${scheduleEquation(round.schedule)}>${scheduleFacts(round.schedule)}<//>. ${scheduleGrounds(round.schedule)}</p>`}
     ${round.tree && html`<${TreeView} tree=${round.tree} now=${now} />`}
     <${WhatIf} round=${round} edits=${edits} />

@@ -1,9 +1,10 @@
 // The table of a round: one column a position, one row a quantity; what is not known yet is hatched.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { EquationView, equation } from "../draw/equations.js";
 import { formula } from "../draw/glossary.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
+import { memo } from "../draw/memo.js";
 import { reveal } from "../draw/reveal.js";
 import { Popup } from "../draw/popup.js";
 import { Chip } from "../draw/token.js";
@@ -53,17 +54,17 @@ function Tip({ row, k, round, now, state }) {
 }
 
 /**
- * @param {{ round: Round, now: Known, step: Step, place: Place, setPlace: (place: Place, byHand: boolean) => void,
- *   other: Round | undefined, otherName: string, edits: import("./edits.js").Edits }} props
+ * @typedef {{ round: Round, now: Known, step: Step, place: Place, setPlace: (place: Place, byHand: boolean) => void,
+ *   other: Round | undefined, otherName: string, edits: import("./edits.js").CellEdits }} Props
  */
-export function RoundTable({ round, now, step, place, setPlace, other, otherName, edits }) {
+export const RoundTable = memo((/** @type {Props} */ { round, now, step, place, setPlace, other, otherName, edits }) => {
   const grid = useRef(/** @type {HTMLElement | null} */ (null));
   const [tip, setTip] = useState(/** @type {{ row: string, k: number, state: string, node: Element } | null} */ (null));
   const timer = useRef(0);
   const rows = rowsOf(round);
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const column = place.k > round.gamma ? "final" : place.k;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const names = grid.current?.querySelector("tbody th");
     reveal(box.current, grid.current?.querySelector(`[data-cell="token-${column}"]`), names?.getBoundingClientRect().width);
   }, [round.index, column]);
@@ -133,4 +134,4 @@ export function RoundTable({ round, now, step, place, setPlace, other, otherName
     })}</tbody>
   </table></div>
   ${tip && tip.k <= last && html`<${Popup} anchor=${tip.node} kind="tip"><${Tip} ...${tip} round=${round} now=${now} /><//>`}`;
-}
+});

@@ -1,0 +1,41 @@
+// Drawing again only what has changed.
+import { Component } from "preact";
+import { useCallback, useRef } from "preact/hooks";
+import { spokenNow } from "../language.js";
+import { html } from "./html.js";
+
+/** @param {Record<string, any>} a @param {Record<string, any>} b */
+const differ = (a, b) => Object.keys({ ...a, ...b }).some((name) => a[name] !== b[name]);
+
+/**
+ * A view that is drawn again only where one of its properties is another one than before, or the page speaks another language.
+ * @template {(props: any) => any} View
+ * @param {View} view @returns {View}
+ */
+export function memo(view) {
+  class Kept extends Component {
+    said = spokenNow();
+    /** @param {any} next */
+    shouldComponentUpdate(next) {
+      const said = this.said;
+      this.said = spokenNow();
+      return said !== this.said || differ(this.props, next);
+    }
+    /** @param {any} props */
+    render(props) {
+      return html`<${view} ...${props} />`;
+    }
+  }
+  return /** @type {any} */ (Kept);
+}
+
+/**
+ * A function for a view's events that stays the same one, and does what its latest version does.
+ * @template {(...given: any[]) => any} Act
+ * @param {Act} act @returns {Act}
+ */
+export function useSame(act) {
+  const latest = useRef(act);
+  latest.current = act;
+  return /** @type {any} */ (useCallback((/** @type {any[]} */ ...given) => latest.current(...given), /** @type {any[]} */ ([])));
+}
