@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -124,10 +125,11 @@ class Bootstrap:
     answer ends when its own tokens are out.
 
     Attributes:
-        size: N, rounds that may be drawn, sorted by domain. bits: each may end in M = 2^bits ways.
-        survival: a [gamma, N] as the scheduler is told; 0 where nothing was drafted; None without confidences.
-        drafted: [N]. accepted: [N * M], of round i at i * M + m. ends: [N], an accepted whole draft is the answer's end; None
-            where that is so of no round.
+        size: N, rounds that may be drawn, sorted by domain. bits: each may end in M = 2^bits ways. Behind them the tables
+            have round N, in which nothing is drafted: it stands at a place where no request is.
+        survival: a [gamma, N + 1] as the scheduler is told; 0 where nothing was drafted; None without confidences.
+        drafted: [N + 1]. accepted: [(N + 1) * M], of round i at i * M + m, in as few bytes as it takes. ends: [N + 1], an
+            accepted whole draft is the answer's end; None where that is so of no round.
         domains: names of those in the mix; share: their part of the requests. first, count: [D], their rounds times M.
         tokens: of a domain's answers, as recorded, by the domain's number. rounds_each: that such an answer takes, about, [D].
 
@@ -162,9 +164,11 @@ class Bootstrap:
             c = rounds.confidence
             if drafting.calibration is not None:
                 c = drafting.calibration.apply(c, rounds.origin.temperature)
-            self.survival = np.ascontiguousarray(np.where(there_at, survival(c).T, 0.0))
-        self.drafted, self.ends = rounds.drafted, rounds.ends if rounds.ends.any() else None
-        self.accepted = _outcomes(rounds) if redraw else rounds.accepted
+            self.survival = np.pad(np.where(there_at, survival(c).T, 0.0), ((0, 0), (0, 1)))
+        self.drafted = np.append(rounds.drafted, 0)
+        self.ends = np.append(rounds.ends, False) if rounds.ends.any() else None
+        accepted = _outcomes(rounds) if redraw else rounds.accepted
+        self.accepted = np.pad(accepted, (0, 1 << self.bits)).astype(np.min_scalar_type(-1 - self.gamma))
         self.tokens = [
             np.array([answer_tokens]) if answer_tokens else _answers(every, every.domain == names.index(name))
             for name in self.domains
@@ -176,19 +180,22 @@ class Bootstrap:
         yields = [1 + self.accepted[f : f + n].mean() for f, n in zip(self.first, self.count, strict=True)]
         self.rounds_each = np.array([tokens.mean() for tokens in self.tokens]) / yields
 
-    def draw(self, domains: Ints, rng: np.random.Generator) -> Ints:
-        """A round and its outcome for requests in these domains: i * M + m."""
-        return self.first[domains] + (rng.random(domains.shape) * self.count[domains]).astype(np.int64)
+    @cached_property
+    def ranked(self) -> tuple[Floats, NDArray[np.int32]]:
+        """Which survivals there are, falling from place 1 on (0 holds none, with a survival of 0), and at which of these places
+        each round's are, [gamma, N + 1]."""
+        assert self.survival is not None
+        falling, ranks = np.unique(-self.survival, return_inverse=True)
+        return np.append(0.0, -falling), 1 + ranks.reshape(self.survival.shape).astype(np.int32)
 
-    def requests(self, count: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-        """Domain numbers and answers' tokens of ``count`` new requests."""
-        domains = np.searchsorted(self._up_to, rng.random(count), side="right")
-        return domains, self.lengths(domains, rng)
+    def requests(self, u: Floats) -> tuple[Ints, Ints]:
+        """Domain numbers and answers' tokens of new requests, by two uniforms each, [2, requests]."""
+        domains = np.searchsorted(self._up_to, u[0], side="right")
+        return domains, self.lengths(domains, u[1])
 
-    def lengths(self, domains: Ints, rng: np.random.Generator) -> Ints:
-        """Tokens of answers in these domains."""
-        drawn = (rng.random(len(domains)) * self._answer_count[domains]).astype(np.int64)
-        return self._answers[self._answer_first[domains] + drawn]
+    def lengths(self, domains: Ints, u: Floats) -> Ints:
+        """Tokens of answers in these domains, by a uniform each."""
+        return self._answers[self._answer_first[domains] + (u * self._answer_count[domains]).astype(np.int64)]
 
     def under_way(self, count: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Domain numbers and tokens left of ``count`` requests as they are met at a random moment: the longer an answer takes,

@@ -17,26 +17,39 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pool:
-    """All candidates of a step, in admission order, and what admitting the first 0, 1, ..., n of them would come to.
+    """All candidates of a step; and, worked out when first asked for, the order in which they are admitted, and what admitting
+    the first 0, 1, ..., n of them would come to.
 
     Attributes:
-        survival: a [R, gamma] as given; drafted: how many of each request's there are, [R].
-        order: the candidates' numbers, those of position 1 of all requests first, [n].
-        expected: tau after each admission, [n + 1]. theta: Theta, tokens per second, [n + 1].
-        step_rate: SPS. earlier: the survival two steps ago, [R', gamma'], where the policy asks for it; None at first.
+        survival: a [R, gamma] as given; drafted: how many of each request's there are, [R]; candidates: n, all of these.
+        step_rate: SPS, known up to R + n. earlier: the survival two steps ago, [R', gamma'], where the policy asks for it; None
+            at first.
     """
 
     survival: Floats
     drafted: Ints
-    order: Ints
-    expected: Floats
-    theta: Floats
+    candidates: int
     step_rate: StepRate
     earlier: Floats | None = None
 
     @property
     def requests(self) -> int:
         return len(self.survival)
+
+    @property
+    def order(self) -> Ints:
+        """The candidates' numbers, those of position 1 of all requests first, [n]."""
+        return self._admission[0]
+
+    @property
+    def expected(self) -> Floats:
+        """tau after each admission, [n + 1]."""
+        return self._admission[1]
+
+    @cached_property
+    def theta(self) -> Floats:
+        """Theta after each admission, tokens per second, [n + 1]."""
+        return self.expected * self.step_rate.between(self.requests, self.requests + self.candidates)
 
     @cached_property
     def request(self) -> Ints:
@@ -47,6 +60,22 @@ class Pool:
     def position(self) -> Ints:
         """Which of its request's draft tokens each candidate in order is, [n], from 1."""
         return self.order // self.requests + 1
+
+    @cached_property
+    def _admission(self) -> tuple[Ints, Floats]:
+        requests, gamma = self.survival.shape
+        flat = np.empty(self.survival.size)  # position by position, which is the order of equals
+        np.abs(self.survival.T, out=flat.reshape(gamma, requests))  # a negative zero's bits are those of a large number
+        there = None
+        if self.candidates < flat.size:
+            there = np.flatnonzero((np.arange(gamma)[:, None] < self.drafted).ravel())
+            flat = flat[there]
+        order = _falling(flat)
+        expected = np.empty(len(order) + 1)
+        expected[0] = requests
+        np.take(flat, order, out=expected[1:], mode="clip")
+        np.cumsum(expected, out=expected)
+        return order if there is None else there[order], expected
 
     def first(self, count: int) -> Ints:
         """Lengths [R] with the first ``count`` candidates admitted."""
@@ -61,28 +90,18 @@ def survivals(pool: Pool) -> Floats:
 def make_pool(
     survival: ArrayLike, step_rate: StepRate, drafted: ArrayLike | None = None, earlier: ArrayLike | None = None
 ) -> Pool:
-    """The candidates in admission order. Arguments and errors are those of ``schedule``."""
+    """The candidates of a step. Arguments and errors are those of ``schedule``."""
     a = _checked(survival)
     requests, gamma = a.shape
-    flat = np.empty(a.size)  # position by position, which is the order of equals
-    np.abs(a.T, out=flat.reshape(gamma, requests))  # the bits of a negative zero are those of a large number
     if drafted is None:
-        there, counts = None, np.full(requests, gamma)
+        counts, candidates = np.full(requests, gamma), a.size
     else:
         counts = np.asarray(drafted, dtype=np.int64)
         if counts.shape != (requests,) or counts.min() < 0 or counts.max() > gamma:
             raise LabError(f"drafted is {drafted!r}, but must be {requests} numbers from 0 to {gamma}.")
-        there = np.flatnonzero((np.arange(gamma)[:, None] < counts).ravel())
-        flat = flat[there]
-    order = _falling(flat)
-    expected = np.empty(len(order) + 1)
-    expected[0] = requests
-    np.take(flat, order, out=expected[1:], mode="clip")
-    np.cumsum(expected, out=expected)
-    if there is not None:
-        order = there[order]
-    theta = expected * step_rate.between(requests, requests + len(order))
-    return Pool(a, counts, order, expected, theta, step_rate, _optional(earlier))
+        candidates = int(counts.sum())
+    step_rate.between(requests, requests + candidates)  # an error of its own where it is not known so far
+    return Pool(a, counts, candidates, step_rate, _optional(earlier))
 
 
 def _falling(values: Floats) -> Ints:

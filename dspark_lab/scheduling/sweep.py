@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ import numpy as np
 from dspark_lab.errors import LabError
 from dspark_lab.scheduling.arrivals import Arrivals, Constant
 from dspark_lab.scheduling.bootstrap import Bootstrap, Drafting
+from dspark_lab.scheduling.lockstep import groups
 from dspark_lab.scheduling.policies import Policy
-from dspark_lab.scheduling.simulator import Result, Scenario, simulate
+from dspark_lab.scheduling.scenario import Result, Scenario
+from dspark_lab.scheduling.simulator import simulate_together
 from dspark_lab.scheduling.step_rate import StepRate
 
 
@@ -61,7 +63,6 @@ def sweep(
     answer_tokens: int | None = None,
     redraw: bool = True,
     rounds: int = 0,
-    workers: int = 1,
     on_result: Callable[[str, Result], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     **scenario: Any,
@@ -71,9 +72,8 @@ def sweep(
     Args:
         loads: constant numbers of requests, which are put in order, or arrivals, which are left in theirs.
         rounds: that a constant number of requests goes through in all, at least: few requests take more steps.
-        workers: threads; the results do not hang on it. More than one contend for the interpreter, and may take longer.
-        on_result: told of each as it is done, with the contender's name, in no fixed order.
-        should_stop: asked before each; once it says so, the others are left out of the sweep.
+        on_result: told of each with the contender's name, soon after it is done, in no fixed order.
+        should_stop: asked time and again; once it says so, what is not begun is left out of the sweep.
         scenario: ``steps``, ``seed``, ``most_requests`` and ``clock`` of the ``Scenario``.
 
     Raises:
@@ -90,31 +90,31 @@ def sweep(
     rising = sorted(constant, key=lambda c: c.requests)
     arrivals: list[Arrivals] = [*rising]
     arrivals += [x for x in loads if not isinstance(x, (int, np.integer, Constant))]
-    most = rising[-1].requests if rising else 1
-    step_rate = step_rate.extended(most * (1 + max(c.drafting.gamma for c in contenders)))
+    most = (rising[-1].requests if rising else 1) * (1 + max(c.drafting.gamma for c in contenders))
+    scenario["step_rate"] = step_rate.extended(most)
+    if scenario.get("clock"):
+        scenario["clock"] = scenario["clock"].extended(most)
     tables: dict[int, Bootstrap] = {}
     for c in contenders:
         if id(c.drafting) not in tables:
             tables[id(c.drafting)] = Bootstrap(c.drafting, mix, answer_tokens, redraw)
 
-    def one(contender: Contender, coming: Arrivals) -> Result | None:
-        if should_stop and should_stop():
-            return None
-        what = Scenario(contender.drafting, step_rate, coming, contender.policy, **scenario)
-        if isinstance(coming, Constant):
-            what = replace(what, steps=max(what.steps, -(-rounds // coming.requests)))
-        result = simulate(what, bootstrap=tables[id(contender.drafting)])
-        if on_result:
-            on_result(contender.name, result)
-        return result
+    def scenario_of(c: Contender, coming: Arrivals) -> Scenario:
+        what = Scenario(c.drafting, arrivals=coming, policy=c.policy, **scenario)
+        least = -(-rounds // coming.requests) if isinstance(coming, Constant) else 1
+        return replace(what, steps=max(what.steps, least))
 
-    # The largest come first: what is left for the end is short.
-    order = list(enumerate(arrivals))[::-1]
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = {(c.name, i): pool.submit(one, c, coming) for i, coming in order for c in contenders}
-        try:
-            done = {name: [jobs[name, i].result() for i in range(len(arrivals))] for name in names}
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return Sweep({name: tuple(r for r in results if r) for name, results in done.items()})
+    # The largest come first, so that the end of the work is not far away once it seems near.
+    turns = [
+        [(c, group) for group in groups([scenario_of(c, x) for x in reversed(arrivals)], tables[id(c.drafting)])]
+        for c in contenders
+    ]
+    falling: dict[str, list[Result]] = {name: [] for name in names}
+    for c, group in (job for turn in zip_longest(*turns) for job in turn if job):
+        if should_stop and should_stop():
+            break
+        for result in simulate_together(group, bootstrap=tables[id(c.drafting)]):
+            falling[c.name].append(result)
+            if on_result:
+                on_result(c.name, result)
+    return Sweep({name: tuple(reversed(results)) for name, results in falling.items()})

@@ -148,9 +148,10 @@ def test_survivals_that_are_none_are_refused(survival, said):
     assert said in str(error.value)
 
 
-def test_a_step_rate_that_ends_too_early_is_refused():
+@pytest.mark.parametrize("policy", EVERY, ids=lambda policy: policy.name)
+def test_a_step_rate_that_ends_too_early_is_refused(policy):
     with pytest.raises(LabError, match=r"known up to 3 tokens, but 4 are asked for"):
-        schedule([[0.5, 0.4, 0.3]], StepRate.each([1.0, 0.9, 0.8]))
+        schedule([[0.5, 0.4, 0.3]], StepRate.each([1.0, 0.9, 0.8]), policy)
 
 
 def test_wrong_numbers_of_drafted_tokens_are_refused():
