@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,9 @@ def evaluate(
     if json_file:
         write_atomically(json_file, json.dumps(figures, indent=1) + "\n")
     if card:
-        write_atomically(folder / "README.md", model_card(figures, json.loads((folder / "recipe.json").read_text())))
+        others = sorted({file.parent.name for file in folder.glob("*/config.json")} - {"target", "dspark"})
+        recipe = json.loads((folder / "recipe.json").read_text())
+        write_atomically(folder / "README.md", model_card(figures, recipe, others))
     show(found, Console())
     print(f"math answers right (greedy): {figures['math_accuracy']:.1%}, code parses: {figures['code_parses']:.1%}")
     return figures
@@ -92,13 +95,18 @@ def _row(acceptance: list[float | None]) -> str:
     return " ".join("-" if a is None else f"{a:.2f}" for a in acceptance)
 
 
-def model_card(figures: dict[str, Any], recipe: dict[str, Any]) -> str:
-    """The README beside the weights, from measured figures."""
+def model_card(figures: dict[str, Any], recipe: dict[str, Any], others: Sequence[str] = ()) -> str:
+    """The README beside the weights, from measured figures; ``others`` are the folders of further drafters."""
     rows = "\n".join(f"| {name} | {d['tau']:.2f} | {_row(d['acceptance'])} |" for name, d in figures["domains"].items())
     samples = "\n\n".join(
         f"**{name}:** {d['sample'][0]}\n\n```\n{d['sample'][1]}\n```" for name, d in figures["domains"].items()
     )
     target, drafter = figures["target"], figures["drafter"]
+    more = (
+        f"\n- {', '.join(f'`{name}/`' for name in others)}: drafters of other kinds, trained on the same answers."
+        if others
+        else ""
+    )
     settings = ", ".join(f"{name} {value}" for name, value in recipe.items())
     return f"""---
 license: mit
@@ -113,7 +121,7 @@ live; they know nothing else, and mistakes in arithmetic are theirs.
 - `target/`: Qwen3 architecture, {target["parameters"]:,} parameters, revision {target["revision"]}, byte-level BPE of 1,024
   tokens. Load it with `AutoModelForCausalLM.from_pretrained`.
 - `dspark/`: DSpark drafter in DeepSpec's format, {drafter["parameters"]:,} parameters with the target's embedding and LM
-  head, revision {drafter["revision"]}, block {drafter["block_size"]}.
+  head, revision {drafter["revision"]}, block {drafter["block_size"]}.{more}
 
 ## Held-out figures
 

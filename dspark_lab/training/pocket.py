@@ -27,8 +27,7 @@ from dspark_lab.training.trainer import Plan, Trainer, mask_token, save_drafter
 
 @dataclass(frozen=True)
 class Recipe:
-    """How much of everything. What made the weights in a folder is in its ``recipe.json``: the shipped target is of these
-    defaults, the shipped drafters were trained with AdamW for 2,800 steps."""
+    """How much of everything. What made the pair in a folder is in its ``recipe.json``."""
 
     seed: int = 0
     tokenizer_examples: int = 20_000
