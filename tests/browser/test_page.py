@@ -14,7 +14,7 @@ from dspark_lab.loading import Lab
 from dspark_lab.session import Session
 from dspark_widgets import LabApp, RejectionView, Stepper, export_html
 from dspark_widgets.permalink import encode, link_to
-from tests.browser import helpers
+from tests.browser import helpers, looks
 from tests.browser.axe import check_accessible
 from tests.browser.conftest import Watch, opened
 from tests.browser.helpers import READY, RUN, generate
@@ -264,3 +264,44 @@ def test_axe_finds_nothing_serious_in_a_view_alone(
     for r in session.rounds[:3]:
         go_to_round(page, r.index) if view is Stepper else page.get_by_test_id(f"round-chip-{r.index}").click()
         check_accessible(page, f"{view.__name__}, round {r.index}, {theme}")
+
+
+@pytest.mark.parametrize("view", ["load", "race", "lens"])
+def test_axe_finds_nothing_serious_in_a_view_of_charts_alone(
+    view: str, tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(looks.export(view, tmp_path).as_uri())
+    for theme in ("light", "dark"):
+        helpers.set_theme(page, theme)
+        check_accessible(page, f"{view} alone, {theme}")
+    for details in page.locator("summary").all():
+        details.click()
+    points = page.locator('[role="slider"][data-testid$="-points"], [data-testid^="peak-"]').first
+    points.focus()
+    points.press("ArrowRight")
+    check_accessible(page, f"{view} alone, opened")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_while_a_round_is_changed(ready: Page, theme: str) -> None:
+    helpers.set_theme(ready, theme)
+    generate(ready, PROMPT, seed=SETTINGS.seed, max_tokens=12)
+    go_to_round(ready, 0)
+    for name, inside in (
+        ("edit-token-1", '[data-testid^="pick-token-"]'),
+        ("edit-u-accept-1", '[data-testid="uniform-value"]'),
+        ("edit-conf-1", '[data-testid="confidence-value"]'),
+    ):
+        helpers.open_editor(ready, name)
+        expect(ready.locator(inside).first).to_be_visible()
+        check_accessible(ready, f"{name}, {theme}")
+        ready.keyboard.press("Escape")
+    helpers.change_uniform(ready, ready, 1, 0.999)
+    ready.get_by_test_id("verify-less").click()
+    expect(ready.locator(".dl-pendingchip")).to_have_count(2)
+    check_accessible(ready, f"changes that wait, {theme}")
+    ready.get_by_test_id("apply-fork").click()
+    expect(ready.get_by_test_id("branch-1")).to_have_attribute("aria-current", "true", timeout=RUN)
+    expect(ready.get_by_test_id("diff")).to_be_visible()
+    check_accessible(ready, f"a fork, {theme}")
+    helpers.set_theme(ready, "light")

@@ -73,6 +73,13 @@ def test_a_recorded_trace_shows_while_the_models_load(
     assert not watch.foreign
 
 
+AROUND = """(e) => {
+    const found = [];
+    for (; e; e = e.parentElement) found.push(getComputedStyle(e).backgroundColor);
+    return found;
+}"""
+
+
 def test_language_and_theme_outlive_a_reload(
     voila: str, open_page: Callable[..., Page], workplace: Workplace, watch: Watch
 ) -> None:
@@ -91,7 +98,10 @@ def test_language_and_theme_outlive_a_reload(
         expect(view).to_have_attribute("data-theme", "dark")
         expect(view.get_by_test_id("generate")).to_have_text("生成")
         expect(view.get_by_test_id("language")).to_have_value("ja")
-        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 29)"
+        around = view.evaluate(AROUND)
+        assert not {*around} - {"rgb(21, 24, 29)", "rgba(0, 0, 0, 0)"}, (
+            f"there is another colour around the view: {around}"
+        )
         while held:
             held.pop().continue_()
     expect(page.locator("#dspark-first")).to_have_count(0)
@@ -298,9 +308,12 @@ def test_typing_while_the_kernel_answers_slowly_loses_nothing(
     expect(prompt).to_have_value("A bus leaves at noon", timeout=1000)
 
 
-def test_the_address_may_ask_for_dark(voila: str, open_page: Callable[..., Page]) -> None:
-    page = open_page(f"{voila}?theme=dark")
-    expect(page.locator("[data-theme]").first).to_have_attribute("data-theme", "dark", timeout=READY)
+@pytest.mark.parametrize(("asked", "system"), [("?theme=dark", "light"), ("", "dark")])
+def test_the_address_or_the_system_may_ask_for_dark(
+    asked: str, system: str, voila: str, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(f"{voila}{asked}", color_scheme=system)
+    expect(page.locator(".jp-OutputArea .dl")).to_have_attribute("data-theme", "dark", timeout=READY)
 
 
 def test_on_a_phone_nothing_scrolls_sideways_and_every_control_is_reached(

@@ -6,8 +6,8 @@ export function resolve(choice) {
   if (choice === "light" || choice === "dark") return choice;
   const asked = new URLSearchParams(location.search).get("theme");
   if (asked === "light" || asked === "dark") return asked;
-  const host = document.body.dataset.jpThemeLight;
-  if (host !== undefined) return host === "false" ? "dark" : "light";
+  const { jpThemeLight: host, dspark } = document.body.dataset; // the lab's own page has no theme but its view's
+  if (host !== undefined && !dspark) return host === "false" ? "dark" : "light";
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 

@@ -5,7 +5,7 @@ import { tauEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Flow } from "../draw/token.js";
-import { fixed, prob, rate, showToken } from "../logic/format.js";
+import { fixed, flowToken, prob, rate, showToken } from "../logic/format.js";
 import { emitted, looksOf } from "../logic/lanes.js";
 import { atStep } from "../logic/place.js";
 import { allSteps, endOf } from "../logic/steps.js";
@@ -34,6 +34,11 @@ function spoken(block) {
   return R.block(of("accepted").length, of("rejected").length, last ? showToken(last.token.text) : "");
 }
 
+/** What is written of a block. @param {Piece[]} block */
+const seen = (block) => block.filter((p) => p.kind !== "cut" && p.kind !== "discarded");
+/** @param {Piece[]} block */
+const written = (block) => seen(block).map((p) => flowToken(p.token.text)).join("").trim();
+
 /** @param {{ lane: Lane, fastest: number, opened: boolean, current: number, may: boolean, onOpen: (round: number) => void }} props */
 function LaneView({ lane, fastest, opened, current, may, onOpen }) {
   const speed = lane.seconds ? rate({ tokens: lane.tokens, seconds: lane.seconds }) : 0;
@@ -47,8 +52,8 @@ function LaneView({ lane, fastest, opened, current, may, onOpen }) {
     ${lane.error && html`<p class="dl-error" role="alert">${lane.error}</p>`}
     <${Acceptance} lane=${lane} />
     <div class="dl-blocks">${lane.rounds.map((block, i) => html`<button type="button" key=${i} class="dl-block" data-testid=${`block-${lane.name}-${i}`} disabled=${!may && !opened}
-      aria-current=${opened && current === i ? "true" : undefined} aria-label=${`${R.round(i + 1)}: ${spoken(block)}`} title=${may || opened ? R.openHint : R.openNot} onClick=${() => onOpen(i)}>
-      ${block.filter((p) => p.kind !== "cut" && p.kind !== "discarded").map((p) => html`<${Flow} token=${p.token} kind=${p.kind} />`)}
+      aria-current=${opened && current === i ? "true" : undefined} aria-label=${`${R.round(i + 1)}: ${written(block)}; ${spoken(block)}`} title=${may || opened ? R.openHint : R.openNot} onClick=${() => onOpen(i)}>
+      ${seen(block).map((p) => html`<${Flow} token=${p.token} kind=${p.kind} />`)}
     </button>`)}</div>
   </li>`;
 }
