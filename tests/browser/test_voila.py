@@ -313,7 +313,7 @@ def test_the_address_or_the_system_may_ask_for_dark(
     asked: str, system: str, voila: str, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(f"{voila}{asked}", color_scheme=system)
-    expect(page.locator(".jp-OutputArea .dl")).to_have_attribute("data-theme", "dark", timeout=READY)
+    expect(page.locator("[data-theme]").first).to_have_attribute("data-theme", "dark", timeout=READY)
 
 
 def test_on_a_phone_nothing_scrolls_sideways_and_every_control_is_reached(
