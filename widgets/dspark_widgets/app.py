@@ -53,7 +53,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         super().__init__()
         self._folder, self._loading, self._limits = Path(recorded), load is not None, Limits.here()
         self._streamed: list[Round] = []
-        examples = tuple(find_examples(self._folder))
+        examples = find_examples(self._folder)
         self.controls = to_json(contract.Controls())
         self.info = to_json(contract.AppInfo(examples, "", BLOCK_SIZE, self._limits.prompt, self._limits.tokens))
         self.speeds = None

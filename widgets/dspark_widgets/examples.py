@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,8 +16,9 @@ UNDECIDED = 0.5
 """The head chose a word where this lies between its probabilities under the parallel logits alone and with the head."""
 
 
-def find_examples(folder: Path) -> list[contract.Example]:
-    """The recorded traces there are; a file that is no trace is left out."""
+@lru_cache
+def find_examples(folder: Path) -> tuple[contract.Example, ...]:
+    """The recorded traces there are, read once; a file that is no trace is left out."""
     found = []
     for domain in contract.DOMAINS:
         for index in range(EXAMPLES_PER_DOMAIN):
@@ -28,7 +30,7 @@ def find_examples(folder: Path) -> list[contract.Example]:
             except (OSError, ValueError, KeyError, TypeError):
                 continue
             found.append(example)
-    return found
+    return tuple(found)
 
 
 def find_collision(rounds: list[Any]) -> tuple[int, int] | None:

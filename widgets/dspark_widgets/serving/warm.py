@@ -18,9 +18,9 @@ import ipykernel.kernelapp
 import ipykernel.zmqshell  # noqa: F401
 import torch
 
-import dspark_widgets.app  # noqa: F401
 from dspark_lab.loading import shared
 from dspark_lab.settings import Settings
+from dspark_widgets.app import LabApp
 
 WARMING = Settings(max_new_tokens=8, policy="early-break", load=8)
 
@@ -28,6 +28,7 @@ try:
     torch.set_num_threads(1)
     # A first run imports what runs import late, and fills what is kept between runs.
     shared().generate("Tom has 3 apples.", WARMING)
+    LabApp().close()
 except Exception:  # the page's own load meets it again, and tells it there
     logging.getLogger(__name__).exception("the models could not be loaded ahead")
 gc.collect()
