@@ -59,6 +59,8 @@ class DSparkDrafter:
         attention = [layer.self_attn for layer in model.blocks]
         self._context_kv = torch.cat([w for a in attention for w in (a.k_proj.weight, a.v_proj.weight)])
         self._k_scale = torch.stack([a.k_norm.weight for a in attention])[:, None, None]  # [layers, 1, 1, head_dim]
+        if model.markov_head is not None:
+            model.markov_head.pack()
 
     def new_state(self) -> PackedCache:
         return self._layers.new_cache()

@@ -20,6 +20,9 @@ slot. The first slot's state is None; heads that remember nothing keep it so."""
 StepEach = Callable[[int, Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 """The same for R blocks at once: x_{k-1} [R], B [R, V]."""
 
+WHOLE = 2**21
+"""Entries of the largest table B that is kept whole."""
+
 
 class MarkovHead(nn.Module):
     """B(x_{k-1}, .) = W1[x_{k-1}] W2: a low-rank table of which token follows which (eq. 5).
@@ -32,6 +35,12 @@ class MarkovHead(nn.Module):
         self.rank, self.hidden_size = rank, hidden_size
         self.markov_w1 = nn.Embedding(vocab_size, rank)
         self.markov_w2 = nn.Linear(rank, vocab_size, bias=False)
+        self.table: Tensor | None = None
+
+    def pack(self) -> None:
+        """Multiply the two once and for all where the vocabulary is small. The weights may not change after that."""
+        if self.markov_w1.num_embeddings**2 <= WHOLE:
+            self.table = self.project(self.markov_w1.weight)  # [V, V]
 
     def embed(self, previous: Tensor) -> Tensor:
         """W1[x_{k-1}], [..., rank]."""
@@ -52,11 +61,16 @@ class MarkovHead(nn.Module):
 
     def stepper(self, hidden: Tensor) -> Step:
         """The step from slot to slot of a block ``hidden`` [gamma, hidden]."""
-        w1, w2 = self.markov_w1.weight, self.markov_w2.weight
+        w1, w2, table = self.markov_w1.weight, self.markov_w2.weight, self.table
+        if table is not None:
+            return lambda k, previous, state: (table[previous], None)
         return lambda k, previous, state: (w2 @ w1[previous], None)
 
     def stepper_each(self, hidden: Tensor) -> StepEach:
         """The step from slot to slot of blocks ``hidden`` [R, gamma, hidden]."""
+        table = self.table
+        if table is not None:
+            return lambda k, previous, state: (table[previous], None)
         return lambda k, previous, state: (self.project(self.embed(previous)), None)
 
 
@@ -66,6 +80,9 @@ class GatedHead(MarkovHead):
     def __init__(self, vocab_size: int, rank: int, hidden_size: int) -> None:
         super().__init__(vocab_size, rank, hidden_size)
         self.gate_proj = nn.Linear(hidden_size + rank, rank)
+
+    def pack(self) -> None:
+        """Nothing: what W2 multiplies is known in its slot only."""
 
     def latents(self, previous: Tensor, hidden: Tensor) -> Tensor:
         embedded = self.embed(previous)
@@ -100,6 +117,9 @@ class RNNHead(MarkovHead):
     def __init__(self, vocab_size: int, rank: int, hidden_size: int) -> None:
         super().__init__(vocab_size, rank, hidden_size)
         self.joint_proj = nn.Linear(2 * rank + hidden_size, 3 * rank)
+
+    def pack(self) -> None:
+        """Nothing: what W2 multiplies is known in its slot only."""
 
     def latents(self, previous: Tensor, hidden: Tensor) -> Tensor:
         from_state, from_token, from_hidden = self._split()

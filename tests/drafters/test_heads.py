@@ -197,3 +197,25 @@ def test_checkpoints_tell_their_kind_by_their_head(tiny_lab: Lab, tmp_path: Path
             new_model(tiny_lab.target.model, Options(name, mask_token_id=4, rank=8, taps=(0,))), tmp_path / name
         )
         assert load_drafter(tmp_path / name, tiny_lab.target).info.kind == name
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_packed_head_steps_as_before(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    previous, hidden = block(2)
+    head, packed = random_head(name), random_head(name)
+    packed.pack()
+    assert (packed.table is not None) is (name == "vanilla")
+    ours, theirs = packed.stepper(hidden[0]), head.stepper(hidden[0])
+    each, all_alone = packed.stepper_each(hidden), head.stepper_each(hidden)
+    states: list[Tensor | None] = [None] * 4
+    for k in range(GAMMA):
+        one, states[0] = ours(k, int(previous[0, k]), states[0])
+        other, states[1] = theirs(k, int(previous[0, k]), states[1])
+        assert torch.allclose(one, other, atol=1e-6)
+        many, states[2] = each(k, previous[:, k], states[2])
+        others, states[3] = all_alone(k, previous[:, k], states[3])
+        assert torch.allclose(many.add_(0), others, atol=1e-6)
+    monkeypatch.setattr("dspark_lab.drafters.heads.WHOLE", VOCAB**2 - 1)
+    large = random_head(name)
+    large.pack()
+    assert large.table is None
