@@ -20,7 +20,8 @@ import torch
 
 from dspark_lab.loading import shared
 from dspark_lab.settings import Settings
-from dspark_widgets.app import LabApp
+from dspark_widgets.app import RECORDED
+from dspark_widgets.examples import find_examples
 
 WARMING = Settings(max_new_tokens=8, policy="early-break", load=8)
 
@@ -28,7 +29,7 @@ try:
     torch.set_num_threads(1)
     # A first run imports what runs import late, and fills what is kept between runs.
     shared().generate("Tom has 3 apples.", WARMING)
-    LabApp().close()
+    find_examples(RECORDED)  # but no widget: with one made here, none of a kernel is heard
 except Exception:  # the page's own load meets it again, and tells it there
     logging.getLogger(__name__).exception("the models could not be loaded ahead")
 gc.collect()
