@@ -38,7 +38,7 @@ test: $(MADE_TEST) check-js ## lint, types and every test, a real browser includ
 	@case "$(PYTEST_ARGS)" in *"not browser"*) ;; \
 		*) DSPARK_CHROMIUM=$$($(BIN)/python tests/browser/ensure_browser.py) || exit 1; export DSPARK_CHROMIUM; \
 			echo "browser: $$DSPARK_CHROMIUM";; esac; \
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 # Node is for those who change the views; the built bundle is in the repository.
 check-js:

@@ -15,7 +15,7 @@ GRAVE = ("serious", "critical")
 _RUN = """async () => {
     const { violations } = await axe.run(document.querySelector('.dl'), { resultTypes: ['violations'] });
     // A cell of the round's table is data, not a control with a label: its name is a summary of what it draws.
-    const counts = ({ id, nodes }) => nodes.filter((n) => id !== 'label-content-name-mismatch' || !/^td\\[/.test(n.target[0]));
+    const counts = ({ id, nodes }) => nodes.filter((n) => id !== 'label-content-name-mismatch' || !n.html.startsWith("<td"));
     const found = violations.map((v) => ({ ...v, nodes: counts(v) })).filter((v) => v.nodes.length);
     return found.map(({ id, impact, help, nodes }) => ({
         id, impact, help, where: nodes.slice(0, 6).map((n) => `${n.target.join(' ')}: ${n.any[0]?.message ?? n.html}`),

@@ -91,7 +91,8 @@ def test_language_and_theme_outlive_a_reload(
     expect(page.get_by_test_id("generate")).to_have_text("生成")
     helpers.set_theme(page, "dark", said="ダーク")
     held: list[Route] = []
-    page.route("**/voila.js", lambda route: held.append(route))
+    let_go = False
+    page.route("**/voila.js", lambda route: route.continue_() if let_go else held.append(route))
     page.reload(wait_until="commit")
     for view in (page.locator("#dspark-first .dl"), page.locator(".jp-OutputArea .dl")):
         expect(view).to_have_attribute("lang", "ja", timeout=READY)
@@ -102,6 +103,7 @@ def test_language_and_theme_outlive_a_reload(
         assert not {*around} - {"rgb(21, 24, 29)", "rgba(0, 0, 0, 0)"}, (
             f"there is another colour around the view: {around}"
         )
+        let_go = True
         while held:
             held.pop().continue_()
     expect(page.locator("#dspark-first")).to_have_count(0)
