@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import functools
 import os
 import stat
 import sys
@@ -120,9 +121,12 @@ def from_json(kind: Any, value: Any, where: str, remedy: str = "Record the trace
     raise LabError(f"{where} has a value of the wrong type: {_short(value)}. {remedy}")
 
 
+_hints = functools.cache(typing.get_type_hints)  # each call compiles the annotations anew
+
+
 def _record(kind: type, value: Any, where: str, remedy: str) -> Any:
     """A dataclass by its fields; those with a default may be left out."""
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     if not isinstance(value, Mapping):
         raise LabError(f"{where} is not a {kind.__name__}: {_short(value)}. {remedy}")
     unknown = set(value) - set(hints)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from jupyter_client.kernelspec import KernelSpec
+
+from dspark_widgets.serving import forks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 
@@ -99,3 +106,24 @@ def test_forked_kernels_have_the_models_share_memory_and_end_with_their_server(s
     finally:
         server.kill()
         server.wait()
+
+
+class Name(StrEnum):
+    """As Voila names variables."""
+
+    BASE = "VOILA_BASE_URL"
+
+
+def test_a_kernel_is_given_nothing_that_brings_the_servers_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, str]] = []
+
+    def forked(_arguments: Any, environment: dict[str, str], _folder: str) -> SimpleNamespace:
+        given.append(environment)
+        return SimpleNamespace(pid=1)
+
+    monkeypatch.setattr(forks, "ForkedKernel", forked)
+    provisioner = forks.ForkProvisioner(kernel_id="1", kernel_spec=KernelSpec(argv=[]))
+    command = [sys.executable, "-m", forks.LAUNCHER, "-f", "connection.json"]
+    asyncio.run(provisioner.launch_kernel(command, env={Name.BASE: "/", "PATH": "x"}, cwd="."))
+    assert given == [{"VOILA_BASE_URL": "/", "PATH": "x"}]
+    assert {type(name) for name in given[0]} == {str}

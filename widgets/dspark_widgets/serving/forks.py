@@ -74,9 +74,9 @@ class ForkProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         self.cwd = kwargs.get("cwd") or os.getcwd()
         start = asyncio.get_running_loop().run_in_executor
-        self.process = await start(
-            _starter, ForkedKernel, cmd[cmd.index(LAUNCHER) + 1 :], dict(kwargs["env"]), str(self.cwd)
-        )
+        # Voila names some by members of an enum of its own: unpickling one would bring all of Voila into the kernel.
+        environment = {str.__str__(name): value for name, value in kwargs["env"].items()}
+        self.process = await start(_starter, ForkedKernel, cmd[cmd.index(LAUNCHER) + 1 :], environment, str(self.cwd))
         self.pid = self.process.pid
         return self.connection_info
 

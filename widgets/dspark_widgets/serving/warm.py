@@ -9,10 +9,12 @@ import os
 
 # Before torch is imported: pools of threads do not survive a fork.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
+os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the debugger's warning, which is for who debugs
 
 import gc
 import logging
 
+import ipykernel.debugger  # each kernel brings it, though none here is debugged
 import ipykernel.ipkernel
 import ipykernel.kernelapp
 import ipykernel.zmqshell  # noqa: F401
