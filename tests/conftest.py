@@ -21,6 +21,7 @@ from dspark_lab.training.tokenizer import train_tokenizer
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What runs side by side: one file beside another, but never two browsers."""
     for item in items:
