@@ -19,16 +19,6 @@ from dspark_lab.training.pocket import save_drafter, save_target
 from dspark_lab.training.tokenizer import train_tokenizer
 
 torch.set_num_threads(1)
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs side by side: one file beside another, but never two browsers."""
-    for item in items:
-        group = "browser" if item.get_closest_marker("browser") else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 settings.register_profile("lab", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("lab")
 
