@@ -38,8 +38,8 @@ test: $(MADE_TEST) check-js ## lint, types and every test, a real browser includ
 	@case "$(PYTEST_ARGS)" in *"not browser"*) ;; \
 		*) DSPARK_CHROMIUM=$$($(BIN)/python tests/browser/ensure_browser.py) || exit 1; export DSPARK_CHROMIUM; \
 			echo "browser: $$DSPARK_CHROMIUM";; esac; \
-	if [ -n "$(PYTEST_ARGS)" ]; then $(BIN)/python -m pytest $(PYTEST_ARGS); \
-	else $(BIN)/python -m pytest -m "not browser" -n $(WORKERS) --dist loadfile && $(BIN)/python -m pytest -m browser; fi
+	$(if $(PYTEST_ARGS),$(BIN)/python -m pytest $(PYTEST_ARGS),\
+	$(BIN)/python -m pytest -m "not browser" -n $(WORKERS) --dist loadfile && $(BIN)/python -m pytest -m browser)
 
 # Node is for those who change the views; the built bundle is in the repository.
 check-js:
