@@ -131,11 +131,14 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """A polite kill or a closed terminal is as Ctrl-C, on which asyncio cancels what is at work and lets it clean up."""
+    """A polite kill or a closed terminal is as Ctrl-C, on which asyncio cancels what is at work and lets it clean up, also
+    where a shell that put this into the background had Ctrl-C ignored."""
     here = threading.current_thread() is threading.main_thread()
-    names = [name for name in ("SIGTERM", "SIGHUP") if here and hasattr(signal, name)]
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if here and hasattr(signal, name)]
+    handlers = {"SIGINT": signal.default_int_handler}
     before = {
-        name: signal.signal(getattr(signal, name), lambda *_: signal.raise_signal(signal.SIGINT)) for name in names
+        name: signal.signal(getattr(signal, name), handlers.get(name, lambda *_: signal.raise_signal(signal.SIGINT)))
+        for name in names
     }
     try:
         yield
