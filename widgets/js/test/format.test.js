@@ -47,3 +47,7 @@ test("a token outside a head is only bounded, unless the head is everything", ()
   assert.deepEqual(row(1).d, { value: 0, exact: true });
   assert.equal(compare(target, [{ token: token(3), value: 0.9 }]).find((r) => r.token.id === 3).t.exact, false);
 });
+
+test("a small number beside others is rounded, not cut", () => {
+  assert.deepEqual(apart(0.001657, 0.5), [".002", ".50"]);
+});

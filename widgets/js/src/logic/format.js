@@ -45,7 +45,7 @@ export const ratio = (value) => (value >= 100 ? ">99" : value >= 1 ? value.toFix
 function decimals(value, digits) {
   if (value === 0 || value === 1) return String(value);
   const text = value.toFixed(digits);
-  if (Number(text) === 0) return value < 1e-6 ? "<.000001" : value.toFixed(6).replace(/(0\.0*[1-9]).*/, "$1").slice(1);
+  if (Number(text) === 0) return value < 1e-6 ? "<.000001" : String(Number(value.toPrecision(1))).slice(1);
   return (value < 1 && text.startsWith("1") ? (1 - 10 ** -digits).toFixed(digits) : text).replace(/^0\./, ".");
 }
 
