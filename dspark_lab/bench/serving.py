@@ -21,7 +21,7 @@ from rich.console import Console
 from tqdm import tqdm
 
 from dspark_lab.engine import Engine, StepReport
-from dspark_lab.evaluation.report import plain_table
+from dspark_lab.evaluation.tables import plain_table
 from dspark_lab.loading import Lab, load
 from dspark_lab.profiling import profile
 from dspark_lab.records import write_atomically
@@ -35,6 +35,9 @@ from dspark_lab.training.corpus import DOMAINS, examples
 
 PLACES = (1, 4, 16)
 POLICIES: tuple[Policy, ...] = (Fixed(), Lagged())
+TURNS = 6
+"""So many answers in turn at each place, or more: only between the first answers' beginnings and the last ones' ends are all
+places taken by answers of every age."""
 CONTEXT = 72
 """Tokens that a request of the pocket corpus holds halfway through its answer, about."""
 
@@ -67,8 +70,10 @@ def run(quick: bool = False, json_file: Path | None = None, lab: Lab | None = No
     lab = lab or load()
     assert lab.drafter is not None
     drafting = Drafting.named("dspark")
-    count, repeats = (12, 1) if quick else (24, 3)
-    prompts = [e.prompt for row in zip(*(examples(d, "test", count // 3) for d in DOMAINS), strict=True) for e in row]
+    least, repeats = (12, 1) if quick else (24, 3)
+    answers = {r: max(least, (1 if quick else TURNS) * r) for r in PLACES}
+    each = -(-max(answers.values()) // len(DOMAINS))
+    prompts = [e.prompt for row in zip(*(examples(d, "test", each) for d in DOMAINS), strict=True) for e in row]
     most = max(PLACES) * (1 + drafting.gamma)
     rates: dict[int, list[StepRate]] = {r: [] for r in PLACES}
     steps = {(r, policy.name): Steps() for r in PLACES for policy in POLICIES}
@@ -79,7 +84,9 @@ def run(quick: bool = False, json_file: Path | None = None, lab: Lab | None = No
                 profile(lab.target, tokens, context=CONTEXT, requests=r, repeats=3 if quick else 5, seed=repeat)
             )
             for policy in POLICIES if repeat % 2 else reversed(POLICIES):
-                _decode(lab, prompts, r, policy, rates[r][0].extended(most), steps[r, policy.name], repeat)
+                _decode(
+                    lab, prompts[: answers[r]], r, policy, rates[r][0].extended(most), steps[r, policy.name], repeat
+                )
     rows = []
     for r in PLACES:
         clock = _median(rates[r])
@@ -94,7 +101,7 @@ def run(quick: bool = False, json_file: Path | None = None, lab: Lab | None = No
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": lab.device,
         "torch": torch.__version__,
-        "prompts": len(prompts),
+        "prompts": {str(r): n for r, n in answers.items()},
         "repeats": repeats,
         "rows": rows,
     }

@@ -111,7 +111,7 @@ def _record(lab: Lab, settings: Settings, split: str, rounds: int) -> RecordedRo
 
 
 def _table(fit: Fit, drafter: str) -> Table:
-    from dspark_lab.evaluation.report import plain_table
+    from dspark_lab.evaluation.tables import plain_table
 
     both = [errors for errors in (fit.fitted, fit.held_out) if errors]
     columns = [column for errors in both for column in (f"{errors.split}, raw", f"{errors.split}, STS")]

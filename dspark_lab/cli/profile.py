@@ -63,7 +63,7 @@ def profile(
 
 
 def _show(rate: StepRate) -> None:
-    from dspark_lab.evaluation.report import plain_table
+    from dspark_lab.evaluation.tables import plain_table
 
     table = plain_table(f"step rate, measured: {rate.title}", "B", "SPS(B)", "ms a step", "B x SPS(B)")
     first, last = rate.tokens[0], rate.most

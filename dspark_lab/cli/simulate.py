@@ -57,6 +57,7 @@ def simulate(
     raw: Annotated[bool, typer.Option("--raw", help="Leave the confidences uncalibrated.")] = False,
     steps: Annotated[int, options.whole_option("Steps of the target, for each load and policy.")] = 2000,
     seed: options.Seed = 0,
+    workers: Annotated[int | None, options.whole_option("Processes that simulate side by side.", "one a core")] = None,
     sla: Annotated[str | None, options.name_option("Speeds to promise a user, as 50,80,120.", "a few")] = None,
     paper: Annotated[
         str | None,
@@ -115,7 +116,7 @@ def simulate(
     for note in caveats(rate, contenders):
         say(note, "yellow")
     model = PAPER[paper] if paper else ""
-    swept = _run(contenders, rate, loads, arrivals, weights, answer_tokens, steps, seed)
+    swept = _run(contenders, rate, loads, arrivals, weights, answer_tokens, steps, seed, workers)
     from dspark_lab.evaluation import serving
 
     titles = dict.fromkeys(r.step_rate for results in swept.results.values() for r in results)
@@ -145,19 +146,20 @@ def simulate(
 
 def _run(
     contenders: Sequence[Contender], rate: StepRate, loads: list[int], arrivals: str | None, mix: dict[str, float] | None,
-    answer_tokens: int | None, steps: int, seed: int,
+    answer_tokens: int | None, steps: int, seed: int, workers: int | None,
 ) -> Sweep:  # fmt: skip
     from tqdm.auto import tqdm
 
     from dspark_lab.scheduling.arrivals import arrivals_named
     from dspark_lab.scheduling.sweep import sweep
+    from dspark_lab.scheduling.workers import cores
 
     coming = loads if arrivals is None else [arrivals_named(arrivals)]
     with tqdm(total=len(contenders) * len(coming), desc="simulate", unit="run", mininterval=0.5) as bar:
         try:
             return sweep(
                 contenders, rate, coming, mix=mix, answer_tokens=answer_tokens, steps=steps, seed=seed,
-                on_result=lambda *_: bar.update(),
+                on_result=lambda *_: bar.update(), workers=cores() if workers is None else workers,
             )  # fmt: skip
         except KeyboardInterrupt:
             interrupted("interrupted: nothing is written")

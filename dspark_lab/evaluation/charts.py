@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.table import Table
 
 from dspark_lab.evaluation.metrics import Estimate, Figures
-from dspark_lab.evaluation.report import Report, plain_table
+from dspark_lab.evaluation.tables import plain_table
+
+if TYPE_CHECKING:  # charts of what is simulated need no models
+    from dspark_lab.evaluation.report import Report
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from rich.table import Table
 from dspark_lab.evaluation.measure import Drafters, Measurement
 from dspark_lab.evaluation.metrics import RESAMPLES, Array, Estimate, Figures, Run, count, figures, resample, summary
 from dspark_lab.evaluation.suites import Suite
+from dspark_lab.evaluation.tables import plain_table
 from dspark_lab.settings import Settings
 from dspark_lab.trace import ModelInfo
 
@@ -210,14 +211,6 @@ def show(found: Report, console: Console) -> None:
         if skipped:
             turns = "1 turn that leaves" if skipped == 1 else f"{skipped} turns that leave"
             console.print(f"{suite}: skipped {turns} no room in the context for an answer")
-
-
-def plain_table(title: str, *columns: str) -> Table:
-    """A table that folds what does not fit."""
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
 
 
 def _overview(found: Report, where: str) -> Table:

@@ -11,7 +11,7 @@ from rich.table import Table
 from dspark_lab.evaluation.charts import Chart, Series
 from dspark_lab.evaluation.metrics import Estimate
 from dspark_lab.evaluation.paper_data import PaperData, Points
-from dspark_lab.evaluation.report import plain_table
+from dspark_lab.evaluation.tables import plain_table
 from dspark_lab.scheduling.simulator import Result
 from dspark_lab.scheduling.sweep import Sweep
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -15,8 +15,8 @@ from dspark_lab.scheduling.bootstrap import Bootstrap, Drafting
 from dspark_lab.scheduling.lockstep import groups
 from dspark_lab.scheduling.policies import Policy
 from dspark_lab.scheduling.scenario import Result, Scenario
-from dspark_lab.scheduling.simulator import simulate_together
 from dspark_lab.scheduling.step_rate import StepRate
+from dspark_lab.scheduling.workers import Job, run
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ def sweep(
     rounds: int = 0,
     on_result: Callable[[str, Result], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    workers: int = 1,
     **scenario: Any,
 ) -> Sweep:
     """Simulate every contender under every load. Under one load all draw by the same seed.
@@ -74,6 +75,7 @@ def sweep(
         rounds: that a constant number of requests goes through in all, at least: few requests take more steps.
         on_result: told of each with the contender's name, soon after it is done, in no fixed order.
         should_stop: asked time and again; once it says so, what is not begun is left out of the sweep.
+        workers: processes that simulate side by side, to the same results, where there is enough for them to do.
         scenario: ``steps``, ``seed``, ``most_requests`` and ``clock`` of the ``Scenario``.
 
     Raises:
@@ -84,6 +86,8 @@ def sweep(
         raise LabError(f"a sweep needs a contender and a load, but has {len(names)} and {len(loads)}.")
     if len(set(names)) < len(names):
         raise LabError(f"two contenders are called {max(names, key=names.count)}: name each differently.")
+    if workers < 1:
+        raise LabError(f"workers is {workers}, but 1 process at least has to simulate.")
     constant = {
         x if isinstance(x, Constant) else Constant(x) for x in loads if isinstance(x, (int, np.integer, Constant))
     }
@@ -98,23 +102,24 @@ def sweep(
     for c in contenders:
         if id(c.drafting) not in tables:
             tables[id(c.drafting)] = Bootstrap(c.drafting, mix, answer_tokens, redraw)
+    servers = [(Scenario(c.drafting, policy=c.policy, **scenario), tables[id(c.drafting)]) for c in contenders]
 
-    def scenario_of(c: Contender, coming: Arrivals) -> Scenario:
-        what = Scenario(c.drafting, arrivals=coming, policy=c.policy, **scenario)
-        least = -(-rounds // coming.requests) if isinstance(coming, Constant) else 1
-        return replace(what, steps=max(what.steps, least))
+    def jobs_of(number: int, what: Scenario, table: Bootstrap) -> Iterator[Job]:
+        def under(coming: Arrivals) -> Scenario:
+            least = -(-rounds // coming.requests) if isinstance(coming, Constant) else 1
+            return replace(what, arrivals=coming, steps=max(what.steps, least))
 
-    # The largest come first, so that the end of the work is not far away once it seems near.
-    turns = [
-        [(c, group) for group in groups([scenario_of(c, x) for x in reversed(arrivals)], tables[id(c.drafting)])]
-        for c in contenders
-    ]
-    falling: dict[str, list[Result]] = {name: [] for name in names}
-    for c, group in (job for turn in zip_longest(*turns) for job in turn if job):
-        if should_stop and should_stop():
-            break
-        for result in simulate_together(group, bootstrap=tables[id(c.drafting)]):
-            falling[c.name].append(result)
+        begun = 0
+        # The largest come first, so that the end of the work is not far away once it seems near.
+        for group in groups(map(under, reversed(arrivals)), table):
+            yield Job(number, begun, [(s.arrivals, s.steps) for s in group])
+            begun += len(group)
+
+    turns = zip_longest(*(jobs_of(number, *server) for number, server in enumerate(servers)))
+    falling: dict[str, dict[int, Result]] = {name: {} for name in names}
+    for job, results in run([job for turn in turns for job in turn if job], servers, workers, should_stop):
+        falling[names[job.server]].update(enumerate(results, job.first))
+        for result in results:
             if on_result:
-                on_result(c.name, result)
-    return Sweep({name: tuple(reversed(results)) for name, results in falling.items()})
+                on_result(names[job.server], result)
+    return Sweep({name: tuple(results[n] for n in sorted(results, reverse=True)) for name, results in falling.items()})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 
 import numpy as np
 import pytest
 
 from dspark_lab.errors import LabError
+from dspark_lab.scheduling import workers
 from dspark_lab.scheduling.arrivals import Arrival, Bursts, Constant, Listed, Poisson, arrivals_named
 from dspark_lab.scheduling.bootstrap import Bootstrap, Drafting, cut
 from dspark_lab.scheduling.calibration import fit_sts
@@ -208,6 +209,20 @@ def test_a_sweep_that_is_stopped_keeps_what_it_has():
     assert loads == [[1, 2, 5000], [5000]]
 
 
+def test_processes_side_by_side_come_to_the_same(monkeypatch):
+    made, told = Drafting("m", made_rounds(600)), []
+    contenders = [Contender(p, made, policy_named(p)) for p in ("early-break", "fixed")]
+    loads = [Poisson(5.0), *range(1, 12), 400]
+    alone = sweep(contenders, FLAT, loads, steps=60)
+    monkeypatch.setattr(workers, "WORTH", 0)
+    beside = sweep(contenders, FLAT, loads, steps=60, workers=2, on_result=lambda *one: told.append(one))
+    assert beside == alone and len(told) == 2 * len(loads)
+    some = sweep(contenders, FLAT, loads, steps=60, workers=2, should_stop=chain([False], repeat(True)).__next__)
+    assert 0 < sum(map(len, some.results.values())) < len(told)
+    with pytest.raises(LabError, match="'poems'"):  # what fails in a process is told by this one
+        sweep(contenders, FLAT, [Listed((Arrival(0.0, "poems"),)), 2], steps=9, workers=2)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -229,6 +244,7 @@ def test_a_sweep_that_is_stopped_keeps_what_it_has():
         (lambda: Bootstrap(Drafting("m", made_rounds(60)), {"math": 0.0}), "every weight"),
         (lambda: Bootstrap(Drafting("m", made_rounds(60)), answer_tokens=0), "answer_tokens is 0"),
         (lambda: sweep([], FLAT, [1]), "has 0 and 1"),
+        (lambda: sweep([Contender("m", None, Fixed())], FLAT, [1], workers=0), "workers is 0"),
         (lambda: simulate(Scenario(Drafting("m", replace(made_rounds(60), confidence=None)), FLAT)), "hold none"),
         (
             lambda: simulate(Scenario(Drafting("m", made_rounds(60)), FLAT, Listed((Arrival(0.0, "poems"),)))),
