@@ -150,3 +150,35 @@ def test_the_load_of_the_page_is_chosen_on_a_curve(
     expect(page.get_by_test_id("load-run")).to_be_enabled(timeout=RUN)
     expect(page.get_by_test_id("load-throughput")).to_contain_text("times of a step measured")
     helpers.screenshots(page, "app-load")
+    check_zoom(page)
+
+
+def check_zoom(page: Page) -> None:
+    """Plotly's charts are widgets of their own within the view: they zoom, change with what is asked, follow the theme."""
+    page.get_by_test_id("load-throughput-zoom").click()
+    zoomed = page.get_by_test_id("zoomed")
+    plot = zoomed.locator(".js-plotly-plot")
+    expect(plot.locator(".scatterlayer .trace").first).to_be_visible(timeout=RUN)
+    expect(zoomed).to_be_focused()
+    expect(plot).to_contain_text("dspark threshold")
+    before = plot.locator(".xtick").all_text_contents()
+    frame = plot.locator(".nsewdrag").first.bounding_box()
+    assert frame and frame["width"] > 300
+    middle = frame["y"] + frame["height"] / 2
+    page.mouse.move(frame["x"] + 0.3 * frame["width"], middle)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + 0.6 * frame["width"], middle, steps=4)
+    page.mouse.up()
+    expect(plot.locator(".xtick")).not_to_have_text(before)
+    page.get_by_test_id("load-frontier-zoom").click()
+    expect(zoomed).to_have_attribute("data-chart", "frontier")
+    expect(plot.locator(".gtitle")).to_contain_text("Figure 7")
+    light = plot.locator(".gtitle").evaluate("(e) => getComputedStyle(e).fill")
+    helpers.set_theme(page, "dark")
+    expect(plot.locator(".gtitle")).not_to_have_css("fill", light)
+    helpers.screenshot(page, "zoomed-dark")
+    page.set_viewport_size(helpers.PHONE)
+    helpers.screenshot(page, "zoomed-360")
+    helpers.check_no_sideways_scroll(page)
+    page.get_by_test_id("zoom-close").click()
+    expect(zoomed).to_have_count(0)

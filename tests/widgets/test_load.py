@@ -112,6 +112,7 @@ def test_it_says_what_it_cannot_simulate(changed: dict[str, Any], said: str) -> 
     serve(view, **changed)
     assert said in view.status["error"] and view.status["where"] == "serving"
     assert view.serving["state"] == ""
+    assert serve(view)["state"] == "done" and not view.status["error"]
 
 
 @pytest.mark.parametrize("kind", ["poisson", "bursts"])
@@ -184,6 +185,26 @@ def test_figures_to_zoom_show_the_same_numbers() -> None:
         assert list(drawn.y) == [p["throughput"] for p in curve["points"]]
     assert any("(paper)" in trace.name for trace in figures["frontier"].data)
     assert type(figures["budget"]).__name__ == "FigureWidget"
+
+
+def test_one_widget_zooms_chart_after_chart() -> None:
+    view = LoadLab()
+    ask(view, type="zoom", chart="budget")
+    assert "nothing was simulated yet" in view.status["error"] and view.status["where"] == "serving"
+    serve(view)
+    ask(view, type="zoom", chart="budget")
+    shown, figure = view.zoomed, view._figure
+    assert (shown["chart"], shown["widget"]) == ("budget", figure.model_id)
+    assert "budget" in figure.layout.title.text and figure.layout.width is None
+    serve(view, contenders=["mtp-1"])  # what is zoomed goes with what is simulated
+    (ours,) = (trace for trace in figure.data if trace.name.startswith("mtp-1"))
+    assert list(ours.y) == [p["budget"] for p in curves(view)["mtp-1"]["points"]]
+    light = figure.layout.template.layout.font.color
+    ask(view, type="zoom", chart="frontier", dark=True)
+    assert view.zoomed == {"chart": "frontier", "widget": figure.model_id}
+    assert "Figure 7" in figure.layout.title.text and figure.layout.template.layout.font.color != light
+    ask(view, type="zoom", chart="")
+    assert view.zoomed == {"chart": "", "widget": ""} and not view.status["error"]
 
 
 def test_a_file_keeps_the_results(tmp_path: Path) -> None:

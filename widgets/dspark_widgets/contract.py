@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dspark_lab.trace import Round, Trace
-from dspark_widgets.results import Lens, Meter, Plan, Race, Reliability, Serving, StepRateChoice
+from dspark_widgets.results import Lens, Meter, Plan, Race, Reliability, Serving, StepRateChoice, Zoomed
 
 PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit")
 DOMAINS = ("math", "code", "chat")
@@ -196,6 +196,7 @@ class ViewState:
     lens: Lens | None
     race: Race | None
     serving: Serving | None
+    zoomed: Zoomed
     plans: tuple[Plan, ...]
     step_rates: tuple[StepRateChoice, ...]
     reliability: Reliability | None

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import traitlets
 
-from dspark_lab.drafters.registry import KINDS
 from dspark_lab.errors import LabError
 from dspark_lab.evaluation.paper_data import PaperData
 from dspark_lab.records import from_json, to_json
-from dspark_lab.scheduling.arrivals import Arrivals
 from dspark_lab.scheduling.bootstrap import Drafting
 from dspark_lab.scheduling.contenders import MTP_1, caveats, contender_named, loads_of, recorded_drafters
 from dspark_lab.scheduling.policies import Fixed
@@ -24,7 +22,9 @@ from dspark_lab.scheduling.simulator import Result
 from dspark_lab.scheduling.sweep import Contender, Sweep, sweep
 from dspark_widgets import contract, requests, results
 from dspark_widgets.jobs import Worker, explain
-from dspark_widgets.view import Stop, View
+from dspark_widgets.served import curve, curves_of_paper, title_of
+from dspark_widgets.view import Stop
+from dspark_widgets.zoom import Zooming
 
 LOADS = (1, 2, 4, 8, 16, 32, 64, 96, 128, 160, 192, 224, 256)
 FEWER = (2, 8, 32, 64, 96, 128, 192, 256)
@@ -42,12 +42,11 @@ RATES = (
     "pocket-cpu",
 )
 MOST_CONTENDERS, MOST_GAMMA = 12, 16
-METHODS = {"mtp": "MTP-1", "dspark": "DSpark-5"}
 PAUSE = 0.15
 """Seconds between what the page is told, at least."""
 
 
-class LoadLab(View):
+class LoadLab(Zooming):
     """Drafters and policies on a simulated server: throughput, budget and waste under load, throughput against speed a user.
 
     It needs no models, only recorded rounds. The page simulates when it is first seen, and whenever it is asked to.
@@ -103,6 +102,10 @@ class LoadLab(View):
         drawn = serving.charts(swept, model, self._paper or PaperData.implied())
         return {chart.name.removeprefix("serving-"): FigureWidget(draw(chart)) for chart in drawn}
 
+    @property
+    def can_zoom(self) -> bool:
+        return self._swept is not None
+
     def snapshot(self) -> dict[str, Any]:
         if self.kind == "load":  # in the app it is one of many
             self._simulated()
@@ -120,6 +123,7 @@ class LoadLab(View):
         if self._worker.busy:
             raise LabError("models are at work, and the simulation would slow what is measured: wait for their end.")
         self._serve(request.setup)
+        self.forgive("serving")
 
     def on_unserve(self, _request: requests.UnserveRequest) -> None:
         self._simulator.stop()
@@ -164,7 +168,8 @@ class LoadLab(View):
         offered = from_json(results.Serving, self.serving, "serving", "")
         shown = results.Serving(
             offered.contenders, offered.step_rates, setup, rate.title, rate.source, tuple(caveats(rate, chosen)),
-            paper=self._curves_of_paper(setup), implied=self._paper is None, state="running", total=len(chosen) * len(loads),
+            paper=curves_of_paper(setup, self._paper), implied=self._paper is None, state="running",
+            total=len(chosen) * len(loads),
         )  # fmt: skip
 
         def tell(state: Any = "running") -> None:
@@ -183,6 +188,7 @@ class LoadLab(View):
             chosen, rate, list(loads.values()), steps=STEPS, rounds=ROUNDS, on_result=on_result, should_stop=should_stop
         )
         tell("stopped" if should_stop() else "done")
+        self.zoom_again()
 
     def _contender(self, name: str, gamma: int) -> Contender:
         """One of those offered; a drafter whose block is shorter than ``gamma`` drafts its whole block."""
@@ -196,55 +202,8 @@ class LoadLab(View):
         drafting = found.drafting
         return replace(found, name=name, drafting=drafting.cut(min(gamma, drafting.gamma), drafting.name))
 
-    def _curves_of_paper(self, setup: results.ServingSetup) -> tuple[results.PaperCurve, ...]:
-        """The paper's lines for this step rate, where requests are constant as there."""
-        model, data = PAPER.get(setup.step_rate), self._paper or PaperData.implied()
-        if model is None or setup.arrivals != "constant":
-            return ()
-        eight = data.figure8().get(model, {})
-        charts: dict[Any, Mapping[str, Mapping[Any, float]]] = {
-            "frontier": data.figure7().get(model, {}),
-            "throughput": {method: lines["throughput_per_gpu"] for method, lines in eight.items()},
-            "budget": {method: lines["verification_budget"] for method, lines in eight.items()},
-        }
-        return tuple(
-            results.PaperCurve(chart, METHODS[method], tuple((float(x), y) for x, y in sorted(points.items())))
-            for chart, methods in charts.items()
-            for method, points in methods.items()
-            if method in METHODS and points
-        )
-
 
 def _short(name: str) -> str:
     """What a folder or file of recorded rounds is called in tables."""
     at = Path(name)
     return (at.parent.name if at.suffix else at.name).replace(" ", "-") or name
-
-
-def title_of(contender: str) -> str:
-    """What its drafter is called."""
-    drafter = contender.partition(" ")[0]
-    return KINDS[drafter].title if drafter in KINDS else drafter
-
-
-def curve(contender: Contender, found: list[Result], loads: Mapping[float, Arrivals]) -> results.ServedCurve:
-    """What is known of a contender so far."""
-    load_of = {str(coming): load for load, coming in loads.items()}
-    rising = sorted(found, key=lambda r: load_of[r.arrivals])
-    front = Sweep({contender.name: tuple(rising)}).frontier(contender.name)
-    points = tuple(
-        results.Served(
-            load_of[r.arrivals], r.requests, r.throughput, r.speed, r.speed_p50, r.speed_p95, r.budget, r.tau,
-            r.acceptance, r.waste, 1e3 * r.seconds / r.steps,
-        )
-        for r in rising
-    )  # fmt: skip
-    place = {id(r): number for number, r in enumerate(rising)}
-    return results.ServedCurve(
-        contender.name,
-        contender.drafting.name,
-        contender.policy.name,
-        contender.drafting.gamma,
-        points,
-        tuple(place[id(r)] for r in front),
-    )

@@ -135,6 +135,15 @@ class UnserveRequest:
 
 
 @dataclass(frozen=True)
+class ZoomRequest:
+    """Show a chart of what was simulated as one that can be zoomed; none with "" as its name."""
+
+    chart: Literal["", "frontier", "throughput", "budget", "waste"]
+    dark: bool = False
+    type: Literal["zoom"] = "zoom"
+
+
+@dataclass(frozen=True)
 class PingRequest:
     """Answer at once: is Python there? No person has asked."""
 
@@ -164,7 +173,7 @@ class PlanRequest:
 Request = (
     ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
     | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest
-    | PlanRequest | ServeRequest | UnserveRequest | PingRequest | WordsRequest
+    | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest
 )  # fmt: skip
 
 
@@ -209,6 +218,7 @@ _WHERE: dict[str, Where] = {
     "restore": "link",
     "serve": "serving",
     "unserve": "serving",
+    "zoom": "serving",
     "plan": "plan",
 }
 _SET_BY_THE_PAGE: dict[str, type[Any]] = {"cursor": Cursor, "preferences": Preferences, "controls": Controls}

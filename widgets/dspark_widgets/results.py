@@ -289,6 +289,14 @@ class PaperCurve:
 
 
 @dataclass(frozen=True)
+class Zoomed:
+    """A chart as a Plotly FigureWidget: ``widget`` is its model's id, which the page shows in the view. ``chart`` "": none."""
+
+    chart: str = ""
+    widget: str = ""
+
+
+@dataclass(frozen=True)
 class Serving:
     """Servers compared under load, all modelled: what there is to choose, what was simulated, and what came of it.
 

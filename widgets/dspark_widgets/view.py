@@ -131,6 +131,11 @@ class View(anywidget.AnyWidget):
     def set_status(self, state: contract.State, text: str = "", error: str = "", where: contract.Where = "") -> None:
         self.status = to_json(contract.Status(state, text, error, where))
 
+    def forgive(self, where: contract.Where) -> None:
+        """What was wrong at ``where`` is so no more."""
+        if self.status["where"] == where:
+            self.status = {**self.status, "error": "", "where": ""}
+
     @property
     def idle_state(self) -> contract.State:
         """What the status says when nothing is at work."""

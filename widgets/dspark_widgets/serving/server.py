@@ -30,6 +30,8 @@ EXTENSIONS = (
 )
 
 CULL_SECONDS = 5
+FILL_SECONDS = 3.0
+"""The next kernel is made ready so much later, when the page that took the last one has started."""
 
 
 def voila_command(notebook: Path, port: int, hosting: Hosting | None = None) -> list[str]:
@@ -65,6 +67,7 @@ def voila_command(notebook: Path, port: int, hosting: Hosting | None = None) -> 
         r"--VoilaConfiguration.file_allowlist=images/[\w-]+\.(png|svg)",
         f"--preheat_kernel={h.ready > 0}",
         f"--pool_size={h.ready}",
+        f"--VoilaKernelManager.fill_delay={FILL_SECONDS}",
         f"--PageKernels.visitors={h.visitors}",
         f"--PageKernels.idle={60 * h.idle}",
         # Jupyter's culler, which asks our rule; a dead kernel is not started again without its widgets.

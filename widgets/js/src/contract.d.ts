@@ -378,6 +378,12 @@ export interface PaperCurve {
   points: [number, number][];
 }
 
+/** A chart as a Plotly FigureWidget: ``widget`` is its model's id, which the page shows in the view. ``chart`` "": none. */
+export interface Zoomed {
+  chart: string;
+  widget: string;
+}
+
 /** Servers compared under load, all modelled: what there is to choose, what was simulated, and what came of it. */
 export interface Serving {
   contenders: Offer[];
@@ -507,6 +513,7 @@ export interface ViewState {
   lens: Lens | null;
   race: Race | null;
   serving: Serving | null;
+  zoomed: Zoomed;
   plans: Plan[];
   step_rates: StepRateChoice[];
   reliability: Reliability | null;
@@ -624,6 +631,13 @@ export interface UnserveRequest {
   type: "unserve";
 }
 
+/** Show a chart of what was simulated as one that can be zoomed; none with "" as its name. */
+export interface ZoomRequest {
+  chart: "" | "frontier" | "throughput" | "budget" | "waste";
+  dark: boolean;
+  type: "zoom";
+}
+
 /** Answer at once: is Python there? No person has asked. */
 export interface PingRequest {
   type: "ping";
@@ -667,4 +681,4 @@ export interface WordsReply {
 
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | PingRequest | WordsRequest;
+export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest;

@@ -9,8 +9,8 @@ import { useCallback, useEffect, useState } from "preact/hooks";
  *   get: (name: string) => any, set: (name: string, value: any) => void, save_changes: () => void,
  *   on: (event: string, callback: (...args: any[]) => void) => void,
  *   off: (event: string, callback: (...args: any[]) => void) => void,
- *   send: (message: any) => void, still?: boolean,
- * }} Model what is `still` is a page of its own, that nobody will ever answer
+ *   send: (message: any) => void, still?: boolean, widget_manager?: any,
+ * }} Model what is `still` is a page of its own, that nobody will ever answer; `widget_manager` shows other widgets
  */
 
 /** A model without a kernel: it remembers, and sends nowhere. @param {Partial<ViewState>} state @returns {Model} */
@@ -94,8 +94,49 @@ export function useShared(model, name, initial) {
 
 /** A model that stands for another shares what that one does. @param {Model} model @param {Model} other */
 export function shareWith(model, other) {
-  SHARED.set(model, SHARED.get(other) ?? new Map());
+  if (!SHARED.has(other)) SHARED.set(other, new Map());
+  SHARED.set(model, /** @type {any} */ (SHARED.get(other)));
   return model;
+}
+
+const AT_LATEST = 150;
+/** @type {(act: () => void) => () => void} */
+const whenIdle = (act) => {
+  if (typeof requestIdleCallback === "function") {
+    const asked = requestIdleCallback(act, { timeout: AT_LATEST });
+    return () => cancelIdleCallback(asked);
+  }
+  const timer = setTimeout(act, 40);
+  return () => clearTimeout(timer);
+};
+
+/** The model for views that come second: they are told of a new place in the trace once what comes first has been painted. @param {Model} model @returns {Model} */
+export function unhurried(model) {
+  /** @type {Map<(...args: any[]) => void, { told: () => void, forget: () => void }>} */
+  const waiting = new Map();
+  const late = (/** @type {string} */ event) => event === "change:cursor";
+  /** @type {Model} */
+  const own = {
+    ...model,
+    on: (event, callback) => {
+      if (!late(event)) return model.on(event, callback);
+      let forget = () => {};
+      const told = () => {
+        forget();
+        forget = whenIdle(callback);
+      };
+      waiting.set(callback, { told, forget: () => forget() });
+      model.on(event, told);
+    },
+    off: (event, callback) => {
+      if (!late(event)) return model.off(event, callback);
+      const { told, forget } = waiting.get(callback) ?? {};
+      forget?.();
+      waiting.delete(callback);
+      if (told) model.off(event, told);
+    },
+  };
+  return shareWith(own, model);
 }
 
 /** What the views of a model share by now, by name. @param {Model} model @returns {Record<string, any>} */
@@ -124,7 +165,7 @@ export const sender = (model) => (request) => model.send(request);
 
 /** @type {Stream} */
 const NO_STREAM = { run: -1, rounds: [], fork: null };
-/** @type {WeakSet<Model>} */
+/** @type {WeakSet<object>} */
 const FOLLOWED = new WeakSet();
 
 /** What has been streamed and what comes next. @param {Stream} stream @param {import("./contract").RoundsReply} message @returns {Stream | null} null where something is missing between */
@@ -138,9 +179,9 @@ export function streamed({ run, rounds, fork }, message) {
 
 /** Take what is streamed, for as long as the model lives. Asks for what is missing where it came in the middle of a run. @param {Model} model */
 function follow(model) {
-  if (FOLLOWED.has(model)) return;
-  FOLLOWED.add(model);
-  const held = heldOf(model, "stream", NO_STREAM);
+  const held = heldOf(model, "stream", NO_STREAM); // one for all that stand for a model
+  if (FOLLOWED.has(held)) return;
+  FOLLOWED.add(held);
   /** @param {import("./contract").RoundsReply} message */
   const take = (message) => {
     if (message?.type !== "rounds") return;

@@ -556,6 +556,14 @@ export default {
     },
   },
 
+  ZOOM: {
+    label: (title) => `拡大：${title}`,
+    how: "ドラッグで拡大、ダブルクリックで元に戻ります。図のボタンで移動、保存、リセットができます。描画は Plotly。",
+    coming: "Plotly を読み込み中（5 MB、初回のみ）…",
+    failed: (why) => `この図を表示できませんでした：${why}。上の図の数値は同じです。`,
+    close: "閉じる",
+  },
+
   RACE: {
     title: "ドラフタの競走",
     lead: "同じプロンプト、同じ乱数で、ドラフタを 1 つずつ走らせる。箱 1 つが 1 ラウンド、つまりターゲットの 1 回の順伝播。",
@@ -590,6 +598,8 @@ export default {
     noPoint: "点が選ばれていない",
     series: "系列",
     table: "数値を表で見る",
+    zoom: "拡大",
+    zoomOf: (title) => `「${title}」を拡大`,
     saveAs: (title, kind) => `「${title}」を ${kind} で保存`,
     failed: (kind, why) => `${kind} を作れなかった：${why}`,
     noPicture: "ブラウザが画像を作らなかった",

@@ -406,6 +406,8 @@ export const CHART = {
   noPoint: "no point chosen",
   series: "series",
   table: "The numbers as a table",
+  zoom: "Zoom",
+  zoomOf: (/** @type {string} */ title) => `Zoom into “${title}”`,
   saveAs: (/** @type {string} */ title, /** @type {string} */ kind) => `Save “${title}” as ${kind}`,
   failed: (/** @type {string} */ kind, /** @type {string} */ why) => `The ${kind} could not be made: ${why}`,
   noPicture: "the browser made no picture",
@@ -687,6 +689,15 @@ export const LOAD = {
   modelled: (/** @type {string} */ title, /** @type {string} */ source) => (source === "measured" ? `modelled; times of a step measured: ${title}` : `modelled; ${title}`),
   impliedNote: "Hollow: the paper's MTP-1, read off its Figure 8. Its other curves show where the view is given the paper's numbers: LoadLab(paper=FILE).",
   paperNote: "Hollow: the paper's own curves, Figures 7 and 8.",
+};
+
+/** A chart that can be zoomed. */
+export const ZOOM = {
+  label: (/** @type {string} */ title) => `To zoom: ${title}`,
+  how: "Drag to zoom in, double-click to zoom out; its own buttons pan, save and reset. Drawn by Plotly.",
+  coming: "Plotly is on its way, 5 MB, once …",
+  failed: (/** @type {string} */ why) => `This chart could not be shown: ${why}. The one above has the same numbers.`,
+  close: "Close",
 };
 
 /** The drafter race. */

@@ -556,6 +556,14 @@ export default {
     },
   },
 
+  ZOOM: {
+    label: (title) => `放大：${title}`,
+    how: "拖动放大，双击还原；图上的按钮可平移、保存和重置。由 Plotly 绘制。",
+    coming: "正在载入 Plotly（5 MB，仅一次）…",
+    failed: (why) => `此图无法显示：${why}。上方的图数值相同。`,
+    close: "关闭",
+  },
+
   RACE: {
     title: "草稿模型比赛",
     lead: "同样的提示词、同样的随机数，草稿模型逐个上场。每个方框是一轮：目标模型的一次前向。",
@@ -590,6 +598,8 @@ export default {
     noPoint: "没有选中的点",
     series: "系列",
     table: "以表格查看数值",
+    zoom: "放大",
+    zoomOf: (title) => `放大「${title}」`,
     saveAs: (title, kind) => `将「${title}」保存为 ${kind}`,
     failed: (kind, why) => `无法生成 ${kind}：${why}`,
     noPicture: "浏览器没有生成图片",

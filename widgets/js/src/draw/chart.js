@@ -12,6 +12,7 @@
 // lines: across at x or y, with their text. height in pixels. note: a line below, such as what is modelled.
 // over: ({ x, y }) => SVG nodes on top, x and y being scales from values to pixels (with `invert`): shading, handles to drag.
 // onPick(point, series): a click or Enter on a point; pickHint says what that does.
+// onZoom: shows the chart as one that can be zoomed.
 // marked: the x whose points are ringed, such as where the page is now. shown: true opens the table of numbers at first.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { makeAxis, makeScale, move, nearest, plain, spots } from "../logic/scale.js";
@@ -139,8 +140,8 @@ function Readout({ series, spot, x, y, left, top, wide, hint }) {
   </div>`;
 }
 
-/** @param {{ label: string, title?: string, x: Axis, y: Axis, series: Series[], lines?: Line[], height?: number, note?: string, file?: string, marked?: number | null, over?: (scales: { x: Scale, y: Scale }) => any, onPick?: (point: Point, series: Series) => void, pickHint?: string, shown?: boolean, testid?: string }} props */
-export function Chart({ label, title, x, y, series, lines = [], height = 250, note = "", file = "chart", marked, over, onPick, pickHint = "", shown = false, testid = "chart" }) {
+/** @param {{ label: string, title?: string, x: Axis, y: Axis, series: Series[], lines?: Line[], height?: number, note?: string, file?: string, marked?: number | null, over?: (scales: { x: Scale, y: Scale }) => any, onPick?: (point: Point, series: Series) => void, pickHint?: string, onZoom?: () => void, shown?: boolean, testid?: string }} props */
+export function Chart({ label, title, x, y, series, lines = [], height = 250, note = "", file = "chart", marked, over, onPick, pickHint = "", onZoom, shown = false, testid = "chart" }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const svg = useRef(/** @type {SVGSVGElement | null} */ (null));
   const wide = useWidth(box);
@@ -205,6 +206,6 @@ export function Chart({ label, title, x, y, series, lines = [], height = 250, no
         onKeyDown=${keys} onFocus=${() => (setReading(true), setSpot(spot ?? there[0] ?? null))} onBlur=${() => (setReading(false), setSpot(null))}></div>
       ${current && html`<${Readout} series=${all} spot=${current} x=${x} y=${y} left=${cx} top=${Math.max(0, Math.min(cy, floor - 60))} wide=${wide} hint=${onPick ? pickHint : ""} />`}`}
     </div>
-    <figcaption>${note && html`<span class="dl-note">${note}</span>`}<${Save} picture=${() => svg.current} name=${file} title=${title ?? label} note=${note} /><${Numbers} series=${all} x=${x} y=${y} shown=${shown} /></figcaption>
+    <figcaption>${note && html`<span class="dl-note">${note}</span>`}${onZoom && html`<button type="button" class="dl-quiet" data-testid=${`${testid}-zoom`} aria-label=${CHART.zoomOf(title ?? label)} onClick=${onZoom}>${CHART.zoom}</button>`}<${Save} picture=${() => svg.current} name=${file} title=${title ?? label} note=${note} /><${Numbers} series=${all} x=${x} y=${y} shown=${shown} /></figcaption>
   </figure>`;
 }

@@ -1,5 +1,5 @@
 // The text so far, the round list and the numbers of the whole trace.
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { Flow, MARKS } from "../draw/token.js";
 import { tauEquation } from "../draw/equations.js";
 import { html } from "../draw/html.js";
@@ -7,7 +7,7 @@ import { memo } from "../draw/memo.js";
 import { fixed } from "../logic/format.js";
 import { drafts } from "../logic/tree.js";
 import { S } from "../strings.js";
-import { reveal } from "../draw/reveal.js";
+import { reveal, useBeforePaint } from "../draw/reveal.js";
 import { Explained } from "./explained.js";
 
 /** @typedef {import("../contract").Round} Round */
@@ -37,7 +37,7 @@ const Past = memo((/** @type {{ rounds: Round[], count: number }} */ { rounds, c
 export function TextSoFar({ prompt, rounds, round, known, children }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const anchored = rounds.slice(0, round.index).some((r) => r.emitted.length);
-  useLayoutEffect(() => {
+  useBeforePaint(() => {
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [round.index, known.commit]);
   return html`<section class="dl-text" aria-label=${S.text}>
@@ -57,9 +57,7 @@ export function TextSoFar({ prompt, rounds, round, known, children }) {
  */
 export const RoundList = memo((/** @type {Listed} */ { rounds, current, hidden = Infinity, onPick }) => {
   const list = useRef(/** @type {HTMLElement | null} */ (null));
-  useLayoutEffect(() => {
-    reveal(list.current, list.current?.querySelector("[aria-current]"));
-  }, [current]);
+  useBeforePaint(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [current]);
   return html`<nav class="dl-rounds" aria-label=${S.rounds}>
     <h2 class="dl-label">${S.rounds}</h2>
     <div class="dl-roundlist" ref=${list}>

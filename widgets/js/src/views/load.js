@@ -10,6 +10,7 @@ import { plain } from "../logic/scale.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { APP, LOAD as L, S } from "../strings.js";
 import { usePageLoad } from "./pageload.js";
+import { Zoomed, useZoom } from "./zoom.js";
 
 /** @typedef {import("../contract").Serving} Serving */
 /** @typedef {import("../contract").ServedCurve} Curve */
@@ -17,6 +18,9 @@ import { usePageLoad } from "./pageload.js";
 /** @typedef {import("../contract").Offer} Offer */
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("../logic/load.js").Quantity} Quantity */
+
+/** Charts that Plotly can show as well. */
+const ZOOMED = ["throughput", "frontier", "budget", "waste"];
 
 /** A contender's name in words. @param {string} name @param {Offer[]} offers @param {number} [gamma] */
 function titleOf(name, offers, gamma) {
@@ -85,6 +89,7 @@ export function LoadLab({ model }) {
   const [promised, setPromised] = useState(/** @type {number | null} */ (null));
   const [fact, setFact] = useState(/** @type {Quantity} */ ("waste"));
   const [coming, setComing] = useState(/** @type {number | null} */ (null));
+  const zoom = useZoom(model);
   const send = sender(model);
   const busy = isBusy(status);
   const running = serving?.state === "running";
@@ -111,8 +116,9 @@ export function LoadLab({ model }) {
     if (constant || page.inApp) page.use(Math.max(1, Math.round(p.id.requests)));
   };
   const lines = load >= loads[0] && load <= loads[loads.length - 1] ? [{ x: load, text: page.inApp && constant ? L.here(whole(load)) : where }] : [];
+  const zooming = (/** @type {any} */ name) => (ZOOMED.includes(name) && zoom && serving.state === "done" ? () => zoom(name) : undefined);
   /** @param {Quantity} y @param {"throughput" | "budget" | ""} beneath */
-  const overLoad = (y, beneath) => html`<${Chart} label=${L.charts[/** @type {keyof typeof L.charts} */ (y)]} title=${L.charts[/** @type {keyof typeof L.charts} */ (y)]} file=${`load-${y}`} testid=${`load-${y}`} note=${note} x=${x} y=${{ label: L.axes[/** @type {keyof typeof L.axes} */ (y)], min: 0 }}
+  const overLoad = (y, beneath) => html`<${Chart} onZoom=${zooming(y)} label=${L.charts[/** @type {keyof typeof L.charts} */ (y)]} title=${L.charts[/** @type {keyof typeof L.charts} */ (y)]} file=${`load-${y}`} testid=${`load-${y}`} note=${note} x=${x} y=${{ label: L.axes[/** @type {keyof typeof L.axes} */ (y)], min: 0 }}
     series=${seriesOf(serving, (p) => [p.load, p[y]], beneath)} lines=${lines} onPick=${pick} pickHint=${page.inApp ? L.useHint : L.lookHint} />`;
   return html`<section class="dl-view" data-testid="load-lab" aria-label=${L.title}>
     <p class="dl-lead">${L.lead}</p>
@@ -123,11 +129,12 @@ export function LoadLab({ model }) {
         ${running && html`<progress max=${serving.total} value=${serving.done} aria-label=${L.progress(serving.done, serving.total)}></progress>`}</div></div>`}
     ${(serving.error || (status.where === "serving" && status.error)) && html`<p class="dl-error" role="alert" data-testid="error">${serving.error || status.error}</p>`}
     ${there && html`<div class="dl-charts">${overLoad("throughput", "throughput")}
-      <${Chart} label=${L.charts.frontier} title=${L.charts.frontier} file="load-frontier" testid="load-frontier" note=${note} x=${{ label: L.axes.speed, short: L.speedShort }} y=${{ label: L.axes.throughput, min: 0 }}
+      <${Chart} onZoom=${zooming("frontier")} label=${L.charts.frontier} title=${L.charts.frontier} file="load-frontier" testid="load-frontier" note=${note} x=${{ label: L.axes.speed, short: L.speedShort }} y=${{ label: L.axes.throughput, min: 0 }}
         series=${seriesOf(serving, (p) => [p.speed, p.throughput], "frontier")} lines=${[{ x: speed, text: L.promised(plain(speed)) }]} onPick=${pick} pickHint=${page.inApp ? L.useHint : L.lookHint} />
       ${overLoad("budget", "budget")}
       <div><label class="dl-field"><span>${L.also}</span> <select data-testid="load-fact" value=${fact} onChange=${(/** @type {any} */ e) => setFact(e.target.value)}>${Object.entries(L.facts).map(([name, text]) => html`<option value=${name} selected=${name === fact}>${text}</option>`)}</select></label>${overLoad(fact, "")}</div>
     </div>
+    <${Zoomed} model=${model} title=${(/** @type {keyof typeof L.charts} */ name) => L.charts[name]} />
     ${serving.paper.length > 0 && html`<p class="dl-note">${serving.implied ? L.impliedNote : L.paperNote}</p>`}
     <${Compared} serving=${serving} load=${load} where=${where} own=${own} speed=${speed} setSpeed=${setPromised} />`}
     ${serving.notes.map((text) => html`<p class="dl-note" key=${text}>${text}</p>`)}

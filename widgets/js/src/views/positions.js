@@ -1,7 +1,7 @@
 // A round's positions in a row: the one that the views below are about can be chosen here too.
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { html } from "../draw/html.js";
-import { reveal } from "../draw/reveal.js";
+import { reveal, useBeforePaint } from "../draw/reveal.js";
 import { Chip, MARKS } from "../draw/token.js";
 import { showToken } from "../logic/format.js";
 import { drafts } from "../logic/tree.js";
@@ -12,7 +12,7 @@ import { chipKind } from "./cells.js";
 export function Positions({ spot, row }) {
   const { round, now, place } = spot;
   const list = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [place.k]);
+  useBeforePaint(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [place.k]);
   const drawn = (now.final || now.commit) && round.final.token;
   const look = drafts(round) ? round.final.kind : "plain";
   /** @param {number} k @param {string} id @param {any} content @param {string} name */

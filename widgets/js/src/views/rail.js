@@ -1,7 +1,7 @@
 // The phase rail, the sentence of the step, and the controls that move through the steps.
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { html } from "../draw/html.js";
-import { reveal } from "../draw/reveal.js";
+import { reveal, useBeforePaint } from "../draw/reveal.js";
 import { Icon } from "../draw/icons.js";
 import { memo } from "../draw/memo.js";
 import { PHASES, phasesOf, stages } from "../logic/steps.js";
@@ -15,7 +15,7 @@ export const PhaseRail = memo((/** @type {{ round: Round, player: Player }} */ {
   const there = phasesOf(round);
   const at = PHASES.indexOf(player.step.phase);
   const list = useRef(/** @type {HTMLElement | null} */ (null));
-  useLayoutEffect(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [at]);
+  useBeforePaint(() => reveal(list.current, list.current?.querySelector("[aria-current]")), [at]);
   return html`<ol class="dl-rail" ref=${list}>
     ${PHASES.map((phase, i) => {
       const state = i < at ? "past" : i === at ? "now" : "next";

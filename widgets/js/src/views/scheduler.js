@@ -1,10 +1,10 @@
 // How far: the queue of the step, Theta along it, the step rate, the cut and what moves it.
-import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { memo, useSame } from "../draw/memo.js";
 import { NumberInput } from "../draw/number.js";
-import { reveal } from "../draw/reveal.js";
+import { reveal, useBeforePaint } from "../draw/reveal.js";
 import { Rich } from "../draw/rich.js";
 import { scheduleFacts, scheduleGrounds, settingOf } from "../logic/facts.js";
 import { figures, prob, whole } from "../logic/format.js";
@@ -32,7 +32,7 @@ const Queue = memo((/** @type {{ plan: Plan }} */ { plan }) => {
   const stop = stopOf(plan);
   const thetas = figures(...near.map((p) => p.theta));
   const list = useRef(/** @type {HTMLElement | null} */ (null));
-  useLayoutEffect(() => reveal(list.current, list.current?.querySelector(".dl-queue-cut")), [stop]);
+  useBeforePaint(() => reveal(list.current, list.current?.querySelector(".dl-queue-cut")), [stop]);
   return html`<ol class="dl-queue" data-testid="queue" ref=${list} tabindex="0" aria-label=${C.queue}>${near.map((p, i) => {
     const gap = p.n - (near[i - 1]?.n ?? 0) - 1;
     const what = p.own ? C.own(p.k) : C.other(p.k);

@@ -1,11 +1,11 @@
 // The table of a round: one column a position, one row a quantity; what is not known yet is hatched.
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { EquationView, equation } from "../draw/equations.js";
 import { formula } from "../draw/glossary.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { memo } from "../draw/memo.js";
-import { reveal } from "../draw/reveal.js";
+import { reveal, useBeforePaint } from "../draw/reveal.js";
 import { Popup } from "../draw/popup.js";
 import { Chip } from "../draw/token.js";
 import { changedRows } from "../logic/diff.js";
@@ -64,7 +64,7 @@ export const RoundTable = memo((/** @type {Props} */ { round, now, step, place, 
   const rows = rowsOf(round);
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const column = place.k > round.gamma ? "final" : place.k;
-  useLayoutEffect(() => {
+  useBeforePaint(() => {
     const names = grid.current?.querySelector("tbody th");
     reveal(box.current, grid.current?.querySelector(`[data-cell="token-${column}"]`), names?.getBoundingClientRect().width);
   }, [round.index, column]);

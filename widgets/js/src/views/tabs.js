@@ -1,6 +1,7 @@
 // The views below the stepper, one at a time; all of them share its place.
+import { useMemo } from "preact/hooks";
 import { html } from "../draw/html.js";
-import { useTrait } from "../store.js";
+import { unhurried, useTrait } from "../store.js";
 import { S } from "../strings.js";
 import { VIEWS, tabOf, titleOf } from "./views.js";
 
@@ -10,6 +11,7 @@ export function Tabs({ model }) {
   const kinds = Object.keys(VIEWS);
   const open = kinds.includes(preferences.tab) ? preferences.tab : kinds[0];
   const { View } = VIEWS[open];
+  const second = useMemo(() => unhurried(model), [model]); // the stepper above is painted first
   /** @param {string} kind */
   const show = (kind) => setPreferences({ ...preferences, tab: kind });
   /** @param {KeyboardEvent} event */
@@ -27,6 +29,6 @@ export function Tabs({ model }) {
       ${kinds.map((kind) => html`<button type="button" role="tab" key=${kind} id=${`dl-tab-${kind}`} data-testid=${`tab-${kind}`} aria-selected=${kind === open ? "true" : "false"} aria-controls="dl-tabpanel"
         tabindex=${kind === open ? 0 : -1} title=${titleOf(kind)} onClick=${() => show(kind)}>${tabOf(kind)}</button>`)}
     </div>
-    <div role="tabpanel" id="dl-tabpanel" class="dl-tabpanel" aria-labelledby=${`dl-tab-${open}`} tabindex="0"><h2 class="dl-viewtitle">${titleOf(open)}</h2><${View} model=${model} /></div>
+    <div role="tabpanel" id="dl-tabpanel" class="dl-tabpanel" aria-labelledby=${`dl-tab-${open}`} tabindex="0"><h2 class="dl-viewtitle">${titleOf(open)}</h2><${View} model=${second} /></div>
   </div>`;
 }

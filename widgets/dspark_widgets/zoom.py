@@ -1,0 +1,59 @@
+"""Charts of a view as Plotly FigureWidgets, which can be zoomed and panned, shown in the view itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import traitlets
+
+from dspark_lab.errors import LabError
+from dspark_lab.records import to_json
+from dspark_widgets import requests, results
+from dspark_widgets.view import View
+
+
+class Zooming(View):
+    """A view with charts to zoom: ``figures`` of a subclass gives them."""
+
+    zoomed: Any = traitlets.Dict(to_json(results.Zoomed())).tag(sync=True)
+
+    _figure: Any = None
+    _dark = False
+
+    def figures(self) -> dict[str, Any]:
+        """The charts as FigureWidgets, by name. Raises LabError where there are none yet."""
+        raise NotImplementedError
+
+    @property
+    def can_zoom(self) -> bool:
+        """Whether there is anything to draw."""
+        raise NotImplementedError
+
+    def on_zoom(self, request: requests.ZoomRequest) -> None:
+        """Raises LabError while there is nothing to show."""
+        if request.chart and not self.can_zoom:
+            raise LabError("nothing was simulated yet: there is no chart to zoom.")
+        self.forgive("serving")
+        self._dark = request.dark
+        self._zoom(request.chart)
+
+    def zoom_again(self) -> None:
+        """The chart that is shown, anew: its numbers have changed."""
+        self._zoom(self.zoomed["chart"])
+
+    def _zoom(self, chart: str) -> None:
+        """One widget shows one chart after the other, as each brings the whole of Plotly to the page."""
+        if chart:
+            found = self.figures()[chart]
+            found.update_layout(
+                template="plotly_dark" if self._dark else "plotly_white", paper_bgcolor="rgba(0,0,0,0)", width=None
+            )
+            if self._figure is None:
+                self._figure = found
+                self._figure._config = {"displaylogo": False, "responsive": True}
+            else:
+                self._figure.data = ()
+                self._figure.add_traces(found.data)
+                self._figure.update_layout(found.layout, overwrite=True)
+                found.close()
+        self.zoomed = to_json(results.Zoomed(chart, self._figure.model_id if chart else ""))
