@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.drafters.draft_config import DraftConfig
-from dspark_lab.drafters.draft_layers import Layer, RMSNorm, rope_tables
+from dspark_lab.drafters.draft_layers import RMSNorm, rope_tables
 from dspark_lab.errors import LabError
 from dspark_lab.packed import PackedCache, PackedLayers
 from dspark_lab.slots import GROWTH
@@ -28,11 +28,12 @@ class AutoregressiveModel(nn.Module):
     """One layer between the target's embedding and LM head, both frozen."""
 
     markov_head = confidence_head = None
+    embedding_class = nn.Embedding
 
-    def __init__(self, config: DraftConfig, layer: Layer) -> None:
+    def __init__(self, config: DraftConfig, layer: nn.Module) -> None:
         super().__init__()
         self.config: Any = config
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size).requires_grad_(False)
+        self.embed_tokens = self.embedding_class(config.vocab_size, config.hidden_size).requires_grad_(False)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False).requires_grad_(False)
         self.layers = nn.ModuleList([layer])
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -50,9 +51,54 @@ class AutoregressiveModel(nn.Module):
         self, residual: Tensor, attended: Tensor, cos: Tensor, sin: Tensor, k: Tensor, v: Tensor, mask: Tensor | None
     ) -> Tensor:
         """Hidden states [B, Q, hidden] of joined pairs that look at keys and values [B, heads, L, head_dim]."""
-        layer = cast(Layer, self.layers[0])
-        x = residual + layer.self_attn.attend(attended, cos, sin, k, v, mask)
-        return x + layer.mlp(layer.post_attention_layernorm(x))
+        layer: Any = self.layers[0]
+        out: Tensor = layer.after(residual, layer.self_attn.attend(attended, cos, sin, k, v, mask))
+        return out
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Logits [..., V] of hidden states [..., hidden]."""
+        return self.lm_head(self.norm(hidden))
+
+    def ready(self, cos: Tensor, sin: Tensor) -> PackedLayers | PlainLayer:
+        """The layer as it drafts, given rotary tables [positions, head_dim]."""
+        c = self.config
+        heads = c.num_attention_heads, c.num_key_value_heads, c.head_dim
+        return PackedLayers(self.layers, *heads, c.rms_norm_eps, cos, sin)
+
+
+class PlainLayer:
+    """A model's layer as it is, for those that ``PackedLayers`` do not compute; its methods are theirs."""
+
+    def __init__(self, model: AutoregressiveModel, cos: Tensor, sin: Tensor) -> None:
+        self._model, self._cos, self._sin = model, cos, sin
+
+    def new_cache(self) -> PackedCache:
+        c = self._model.config
+        return PackedCache(self._cos.new_zeros(1, 2, c.num_key_value_heads, GROWTH, c.head_dim))
+
+    def remember(self, attended: Tensor, cache: PackedCache) -> None:
+        """Append the keys and values of ``attended`` [n, width]."""
+        cache.length = self._write(attended, cache)
+
+    def forward(
+        self, x: Tensor, cache: PackedCache, *, causal: bool, attended: Tensor
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Run one pair, whose residual stream is ``x`` [1, hidden], after the cache's, whose length stays."""
+        assert len(x) == 1 and causal
+        start, end = cache.length, self._write(attended, cache)
+        k, v = cache.buffer[0, :, None, :, :end]
+        return self._model.step(x[None], attended[None], *self._turns(start, end), k, v, None)[0], {}
+
+    def _write(self, attended: Tensor, cache: PackedCache) -> int:
+        start, end = cache.length, cache.length + len(attended)
+        cache.reserve(end)
+        attention: Any = self._model.layers[0].self_attn
+        for place, values in enumerate(attention.keys_values(attended[None], *self._turns(start, end))):
+            cache.buffer[0, place, :, start:end] = values[0]
+        return end
+
+    def _turns(self, start: int, end: int) -> tuple[Tensor, Tensor]:
+        return self._cos[None, None, start:end], self._sin[None, None, start:end]
 
 
 @dataclass
@@ -73,8 +119,7 @@ class AutoregressiveDrafter:
         self.block_size, self.tap_layers = c.block_size, c.tap_layers
         positions = torch.arange(c.max_position_embeddings + c.block_size, device=weight.device)
         cos, sin = (table.to(weight.dtype) for table in rope_tables(c, positions))
-        heads = c.num_attention_heads, c.num_key_value_heads, c.head_dim
-        self._layers = PackedLayers(model.layers, *heads, c.rms_norm_eps, cos, sin)
+        self._layers: Any = model.ready(cos, sin)
 
     def new_state(self) -> AutoregressiveState:
         weight = self.model.embed_tokens.weight
@@ -111,14 +156,13 @@ class AutoregressiveDrafter:
                 residual, attended = self.model.join(hidden, self._embed([tokens[-1] if tokens else anchor]))
                 hidden, _ = self._layers.forward(residual, state.cache, causal=True, attended=attended)
                 state.cache.length += 1
-                tokens.append(choose(k + 1, self.model.lm_head(self.model.norm(hidden))[0]))
+                tokens.append(choose(k + 1, self.model.logits(hidden)[0]))
         finally:
             state.cache.rewind(pairs)
         return Draft(tokens, forward_ms=(perf_counter() - began) * 1e3)
 
     def _embed(self, tokens: list[int]) -> Tensor:
-        weight = self.model.embed_tokens.weight
-        return weight[torch.tensor(tokens, device=weight.device)]
+        return self.model.embed_tokens(torch.tensor(tokens, device=self.model.embed_tokens.weight.device))
 
 
 def check_layers(config: DraftConfig) -> None:

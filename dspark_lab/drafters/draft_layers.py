@@ -125,5 +125,9 @@ class Layer(nn.Module):
     ) -> Tensor:
         """[B, Q, hidden] of ``x`` [B, Q, hidden], or of the rows ``index`` [B, Q] of ``x`` [U, hidden]."""
         attended = self.self_attn(self.input_layernorm(x), cos, sin, context, seen, index)
-        x = attended + (x if index is None else x[index])
+        return self.after(x if index is None else x[index], attended)
+
+    def after(self, x: Tensor, attended: Tensor) -> Tensor:
+        """The layer's output, of its residual stream and what its attention gave."""
+        x = attended + x
         return x + self.mlp(self.post_attention_layernorm(x))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,15 +62,17 @@ class Eagle3Layer(Layer):
 
 
 class Eagle3Model(AutoregressiveModel):
+    layer_class: type[Any] = Eagle3Layer
+
     def __init__(self, config: Eagle3Config) -> None:
-        super().__init__(config, Eagle3Layer(config))
+        super().__init__(config, self.layer_class(config))
         self.fc = nn.Linear(len(config.target_layer_ids) * config.hidden_size, config.hidden_size, bias=False)
 
     def features(self, taps: Tensor) -> Tensor:
         return self.fc(taps)
 
     def join(self, hidden: Tensor, embedded: Tensor) -> tuple[Tensor, Tensor]:
-        layer = cast(Eagle3Layer, self.layers[0])
+        layer: Any = self.layers[0]
         return hidden, torch.cat([layer.input_layernorm(embedded), layer.hidden_norm(hidden)], dim=-1)
 
 

@@ -113,6 +113,7 @@ KINDS = {
 ARCHITECTURES = {
     "Qwen3DSparkModel": "dspark",
     "Gemma4DSparkModel": "gemma4",
+    "Gemma4Eagle3Model": "gemma4_eagle3",
     "DFlashDraftModel": "zlab",
     "DSparkLabMedusaModel": "medusa",
     "DSparkLabBlockwiseModel": "medusa",

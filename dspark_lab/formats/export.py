@@ -20,6 +20,7 @@ from dspark_lab.drafters.draft_config import DraftConfig
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.drafters.eagle3 import Eagle3Config, Eagle3Model
 from dspark_lab.drafters.gemma4 import Gemma4Config, Gemma4DSparkModel
+from dspark_lab.drafters.gemma4_eagle3 import Gemma4Eagle3Config, Gemma4Eagle3Model
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.drafters.zlab import TARGETS_OWN, ZLabConfig
 from dspark_lab.errors import LabError
@@ -31,11 +32,12 @@ MODELS: dict[str, tuple[type[DraftConfig], type[nn.Module]]] = {
         (DSparkConfig, DSparkModel),
         (Gemma4Config, Gemma4DSparkModel),
         (Eagle3Config, Eagle3Model),
+        (Gemma4Eagle3Config, Gemma4Eagle3Model),
         (ZLabConfig, DSparkModel),
     )
 }
 FORMATS: dict[str, tuple[type[DraftConfig], ...]] = {
-    "deepspec": (DSparkConfig, Gemma4Config, Eagle3Config),
+    "deepspec": (DSparkConfig, Gemma4Config, Eagle3Config, Gemma4Eagle3Config),
     "speculators": (DSparkConfig, ZLabConfig),
 }
 """By name of the format: the configs of the drafters that it can describe."""

@@ -4,7 +4,7 @@
 greedily with the weights and inputs of ``recipes.py``, in float32 on a CPU (torch 2.13.0, transformers 5.10.2): after a
 prompt of 12 tokens, and after 3 more were committed. For DeepSpec (github.com/deepseek-ai/DeepSpec, commit
 afdfa7c9382a3341a3e6f17756dd816da79f132c) they are of ``build_draft_config``, ``forward_dspark_draft_block`` and
-``build_dspark_proposal``; for z-lab (github.com/z-lab/dflash, commit 44947fbf71114e241c96de194f4b382b5dd330d0) of
+``build_dspark_proposal``, and of ``Gemma4Eagle3Model`` called as ``Qwen3Eagle3Evaluator`` calls it; for z-lab (github.com/z-lab/dflash, commit 44947fbf71114e241c96de194f4b382b5dd330d0) of
 ``DFlashDraftModel`` called as ``dflash_generate`` calls it. "logits" are the first columns of the rows that the tokens are
 the argmax of: with the sequential head's bias.
 """
@@ -24,6 +24,7 @@ from dspark_lab import Session, Settings
 from dspark_lab.drafters.dspark import DSparkDrafter
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
 from dspark_lab.drafters.gemma4 import Gemma4Config, Gemma4DSparkModel
+from dspark_lab.drafters.gemma4_eagle3 import Gemma4Eagle3Config, Gemma4Eagle3Model
 from dspark_lab.drafters.zlab import ZLabConfig
 from dspark_lab.loading import load_drafter
 from dspark_lab.target import Target
@@ -38,6 +39,7 @@ MODELS = {
     for config, model in (
         (DSparkConfig, DSparkModel),
         (Gemma4Config, Gemma4DSparkModel),
+        (Gemma4Eagle3Config, Gemma4Eagle3Model),
         (ZLabConfig, DSparkModel),
     )
 }
@@ -127,7 +129,7 @@ def test_what_was_loaded_is_told(case: tuple[dict[str, Any], DSparkDrafter, Targ
     golden, drafter, _ = case
     config = golden["config"]
     head = config["markov_head_type"] if config.get("markov_rank") else ""
-    assert drafter.info.kind == KINDS[head]
+    assert drafter.info.kind == ("eagle3" if "ttt_length" in config else KINDS[head])
     assert drafter.info.block_size == drafter.block_size == len(golden["rounds"][0]["tokens"])
     assert drafter.info.parameters == sum(t.numel() for t in tensors_of(config).values())
 
