@@ -57,7 +57,7 @@ class Decider:
         self._sps: Floats | None = None
         if type(policy) in (Fixed, Threshold):  # a request's length hangs on its own confidences: one decision a round
             a = np.ones((rounds.gamma, rounds.size + 1)) if rounds.survival is None else rounds.survival
-            pool = Pool(a.T, rounds.drafted, int(rounds.drafted.sum()), step_rate)
+            pool = Pool(a, rounds.drafted, int(rounds.drafted.sum()), step_rate)
             self._alone = policy.lengths(pool).astype(rounds.accepted.dtype)
         elif type(policy) in (EarlyBreak, GlobalBest, Lagged):
             values, self._ranks = rounds.ranked

@@ -75,7 +75,7 @@ class Lagged:
         if pool.earlier is None:
             return EarlyBreak().lengths(pool)
         then = make_pool(pool.earlier, pool.step_rate)
-        tokens = then.requests + int(then.theta.argmax())
+        tokens = then.requests + then.best()
         return pool.first(max(0, tokens - pool.requests))
 
 

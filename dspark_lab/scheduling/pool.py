@@ -21,20 +21,26 @@ class Pool:
     the first 0, 1, ..., n of them would come to.
 
     Attributes:
-        survival: a [R, gamma] as given; drafted: how many of each request's there are, [R]; candidates: n, all of these.
+        columns: the survivals a, position by position, [gamma, R]; drafted: how many of each request's there are, [R];
+            candidates: n, all of these.
         step_rate: SPS, known up to R + n. earlier: the survival two steps ago, [R', gamma'], where the policy asks for it; None
             at first.
     """
 
-    survival: Floats
+    columns: Floats
     drafted: Ints
     candidates: int
     step_rate: StepRate
     earlier: Floats | None = None
 
     @property
+    def survival(self) -> Floats:
+        """As it was given, [R, gamma]."""
+        return self.columns.T
+
+    @property
     def requests(self) -> int:
-        return len(self.survival)
+        return self.columns.shape[1]
 
     @property
     def order(self) -> Ints:
@@ -62,14 +68,18 @@ class Pool:
         return self.order // self.requests + 1
 
     @cached_property
+    def _flat(self) -> tuple[Floats, Ints | None]:
+        """Survivals of the candidates, position by position, which is the order of equals, [n]; and the numbers of those that
+        are there, where not all are."""
+        flat = np.abs(self.columns).ravel()  # a negative zero's bits are those of a large number
+        if self.candidates == flat.size:
+            return flat, None
+        there = np.flatnonzero((np.arange(len(self.columns))[:, None] < self.drafted).ravel())
+        return flat[there], there
+
+    @cached_property
     def _admission(self) -> tuple[Ints, Floats]:
-        requests, gamma = self.survival.shape
-        flat = np.empty(self.survival.size)  # position by position, which is the order of equals
-        np.abs(self.survival.T, out=flat.reshape(gamma, requests))  # a negative zero's bits are those of a large number
-        there = None
-        if self.candidates < flat.size:
-            there = np.flatnonzero((np.arange(gamma)[:, None] < self.drafted).ravel())
-            flat = flat[there]
+        (flat, there), requests = self._flat, self.requests
         order = _falling(flat)
         expected = np.empty(len(order) + 1)
         expected[0] = requests
@@ -80,6 +90,14 @@ class Pool:
     def first(self, count: int) -> Ints:
         """Lengths [R] with the first ``count`` candidates admitted."""
         return np.bincount(self.order[:count] % self.requests, minlength=self.requests)
+
+    def best(self) -> int:
+        """How many admissions come to the largest Theta; which candidates they are is not asked, and need not be known."""
+        rising = np.sort(self._flat[0])
+        tau = np.empty(len(rising) + 1)
+        tau[0], tau[1:] = self.requests, rising[::-1]
+        np.cumsum(tau, out=tau)
+        return int((tau * self.step_rate.between(self.requests, self.requests + self.candidates)).argmax())
 
 
 def survivals(pool: Pool) -> Floats:
@@ -92,7 +110,7 @@ def make_pool(
 ) -> Pool:
     """The candidates of a step. Arguments and errors are those of ``schedule``."""
     a = _checked(survival)
-    requests, gamma = a.shape
+    gamma, requests = a.shape
     if drafted is None:
         counts, candidates = np.full(requests, gamma), a.size
     else:
@@ -101,7 +119,7 @@ def make_pool(
             raise LabError(f"drafted is {drafted!r}, but must be {requests} numbers from 0 to {gamma}.")
         candidates = int(counts.sum())
     step_rate.between(requests, requests + candidates)  # an error of its own where it is not known so far
-    return Pool(a, counts, candidates, step_rate, _optional(earlier))
+    return Pool(a, counts, candidates, step_rate, None if earlier is None else _checked(earlier).T)
 
 
 def _falling(values: Floats) -> Ints:
@@ -120,18 +138,16 @@ def _falling(values: Floats) -> Ints:
     return keys.view(np.int64)
 
 
-def _optional(survival: ArrayLike | None) -> Floats | None:
-    return None if survival is None else _checked(survival)
-
-
 def _checked(survival: ArrayLike) -> Floats:
+    """Survivals [R, gamma] as [gamma, R], one after the other in memory. Raises LabError where they are none."""
     a = np.asarray(survival, dtype=np.float64)
     if a.ndim != 2 or not len(a):
         raise LabError(
             f"survival has the shape {list(a.shape)}, but must be [requests, draft tokens] with 1 request at least."
         )
-    if not a.size or ((a[:, 1:] <= a[:, :-1]).all() and (a[:, 0] <= 1).all() and (a[:, -1] >= 0).all()):
-        return a
+    columns = np.ascontiguousarray(a.T)
+    if not a.size or ((columns[1:] <= columns[:-1]).all() and (columns[0] <= 1).all() and (columns[-1] >= 0).all()):
+        return columns
     if not (a.min() >= 0 and a.max() <= 1):  # false for NaN too
         r, j = np.argwhere(~((a >= 0) & (a <= 1)))[0]
         raise LabError(f"the survival of request {r}'s token {j + 1} is {a[r, j]}, but must be from 0 to 1.")

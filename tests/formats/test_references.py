@@ -4,8 +4,9 @@
 greedily with the weights and inputs of ``recipes.py``, in float32 on a CPU (torch 2.13.0, transformers 5.10.2): after a
 prompt of 12 tokens, and after 3 more were committed. For DeepSpec (github.com/deepseek-ai/DeepSpec, commit
 afdfa7c9382a3341a3e6f17756dd816da79f132c) they are of ``build_draft_config``, ``forward_dspark_draft_block`` and
-``build_dspark_proposal``, and of ``Gemma4Eagle3Model`` called as ``Qwen3Eagle3Evaluator`` calls it; for z-lab (github.com/z-lab/dflash, commit 44947fbf71114e241c96de194f4b382b5dd330d0) of
-``DFlashDraftModel`` called as ``dflash_generate`` calls it. "logits" are the first columns of the rows that the tokens are
+``build_dspark_proposal``, and of ``Gemma4Eagle3Model`` called as ``Qwen3Eagle3Evaluator`` calls it; for z-lab
+(github.com/z-lab/dflash, commit 44947fbf71114e241c96de194f4b382b5dd330d0) of ``DFlashDraftModel`` called as
+``dflash_generate`` calls it. "logits" are the first columns of the rows that the tokens are
 the argmax of: with the sequential head's bias.
 """
 
