@@ -6,6 +6,8 @@ import itertools
 import os
 import platform
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
 from dspark_lab.scheduling.rates import note_for
 from dspark_lab.scheduling.record import record
+from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.target import Target
 from dspark_lab.trace import Choice, Final, Node, Position, Round, Schedule, Tree
 from dspark_lab.tree import ROOT
@@ -118,7 +121,7 @@ def _schedule(target: Target, o: Outcome) -> Schedule | None:
         return None
     rate = o.scheduled.plan.pool.step_rate
     measured = rate.source == "measured"
-    return record(o.scheduled, note_for(rate, target.info, describe_device(target)) if measured else "")
+    return record(o.scheduled, note_here(rate, target) if measured else "")
 
 
 def _tree(target: Target, o: Outcome) -> Tree | None:
@@ -185,6 +188,21 @@ def _heads(
         row |= {t: float(values[i, t]) for t in wanted[i] if t not in row}
         rows.append(tuple(Choice(target.token(t), x) for t, x in row.items()))
     return rows
+
+
+def note_here(rate: StepRate, target: Target) -> str:
+    """``note_for`` this target on this machine."""
+    return note_for(rate, target.info, describe_device(target), processor() if target.device.type == "cpu" else None)
+
+
+@cache
+def processor() -> str:
+    """The CPU's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def describe_device(target: Target) -> str:

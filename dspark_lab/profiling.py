@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter, thread_time
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from dspark_lab.describe import describe_device
+from dspark_lab.describe import describe_device, processor
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.scheduling.roofline import token_grid
@@ -21,6 +19,7 @@ from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.target import Target
 
 TOKENS, CONTEXT, REPEATS, PER_REQUEST = 128, 128, 15, 4
+MOST_TOKENS = 1 << 16
 
 
 def profile(
@@ -46,6 +45,8 @@ def profile(
     for name, value in (("tokens", tokens), ("per_request", per_request), ("repeats", repeats), ("requests", requests)):
         if value is not None and value < 1:
             raise LabError(f"{name} is {value}, but must be at least 1.")
+    if tokens > MOST_TOKENS:
+        raise LabError(f"tokens is {tokens:,}, but steps of at most {MOST_TOKENS:,} tokens are timed.")
     if requests is not None and requests > tokens:
         raise LabError(f"{tokens} tokens a step are fewer than the {requests} requests: ask for more tokens.")
     most = tokens if requests == 1 else per_request if requests is None else -(-tokens // requests)
@@ -128,12 +129,3 @@ class _Passes:
     def _wait(self) -> None:
         if self.target.device.type == "cuda":
             torch.cuda.synchronize(self.target.device)
-
-
-def processor() -> str:
-    """The CPU's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

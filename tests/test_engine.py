@@ -14,12 +14,14 @@ from dspark_lab import LabError, Session, Settings
 from dspark_lab.decoding import prefill
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.engine import Engine, StepReport, rounds
+from dspark_lab.errors import LabNote
 from dspark_lab.loading import Lab
+from dspark_lab.scheduling.calibration import Calibration, Errors, Fit
 from dspark_lab.scheduling.policies import ALGORITHM_1, Fixed, Lagged, Threshold
 from dspark_lab.scheduling.pool import Pool
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.target import Target
-from dspark_lab.trace import NONE
+from dspark_lab.trace import NONE, ModelInfo
 from tests.scripted import (
     LETTERS,
     ScriptedDrafter,
@@ -310,6 +312,25 @@ def test_a_policy_that_fails_is_no_requests_fault(tiny_lab: Lab) -> None:
     assert not any(r.finished or r.tokens for r in requests)
 
 
+def test_a_foreign_step_rate_is_used_with_a_note(tiny_lab: Lab) -> None:
+    rate = replace(FLAT, source="measured", about={"device": "TPU v9", "target": {"name": "other/model"}})
+    with pytest.warns(LabNote, match="measured of other/model on TPU v9, not for"):
+        engine = Engine(tiny_lab.target, tiny_lab.drafter, policy=ALGORITHM_1, step_rate=rate)
+    assert "TPU v9" in engine.note
+
+
+def test_drafts_of_several_lengths_are_calibrated() -> None:
+    """Also by a drafter that drafts one request after the other."""
+    drafter: Any = ScriptedDrafter(OTHER, confidence=lambda path: 0.8)
+    fit = Fit(1.0, (1.0,) * 8, Errors(1, "made up", 0, (0.1,) * 8, (0.0,) * 8))
+    drafter.calibration = Calibration(ModelInfo("t", "target", "", 0), drafter.info, (fit,))
+    rate = StepRate.each([1 / (10 + b) for b in range(1, 400)])
+    engine = Engine(ScriptedTarget(TARGET), drafter, policy=ALGORITHM_1, step_rate=rate)
+    requests = [engine.submit(PROMPT, Settings(gamma=gamma, seed=gamma, max_new_tokens=10)) for gamma in (2, 3)]
+    engine.run()
+    assert all(request.finished and not request.error for request in requests)
+
+
 def test_an_interrupted_step_can_be_run_again(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(tiny_lab.target, tiny_lab.drafter)
     requests = [engine.submit(p, Settings(seed=i, max_new_tokens=30)) for i, p in enumerate(PROMPTS[:3])]
@@ -400,6 +421,7 @@ def test_what_cannot_run_is_refused_at_once(tiny_lab: Lab, arguments: dict[str, 
         ({"max_requests": 0}, "max_requests is 0"),
         ({"prefill_tokens": 2.5}, "prefill_tokens is 2.5"),
         ({"policy": ALGORITHM_1}, "needs a step rate"),
+        ({"policy": "fixed", "step_rate": FLAT}, "policy is 'fixed', but must be a policy"),
         ({"policy": ALGORITHM_1, "step_rate": StepRate.each([1.0] * 95)}, "known up to 95 tokens, but 96"),
     ],
 )

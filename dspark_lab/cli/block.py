@@ -99,7 +99,7 @@ def scheduled(s: Schedule) -> str:
     """The policy and its load, what the step comes to, and why the cut is where it is."""
     leaks = " (leaks)" if s.leaks else ""
     load = f" at a load of {s.load:,}" if s.load else ""
-    step = f"B = {count(s.tokens, 'token')}, Theta {s.theta:,.0f} tokens/s ({s.source})"
+    step = f"B = {count(s.tokens, 'token')}, Theta {s.theta:,.0f} tokens/s expected, by a {s.source} step rate"
     return f"{MARKS[trace.CUT]} {s.policy}{leaks}{load}: {step}. {s.why}"
 
 

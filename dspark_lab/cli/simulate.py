@@ -91,6 +91,8 @@ def simulate(
             raise LabError(f"--paper {paper} compares DSpark-5 under one policy with MTP-1: give --policy once.")
     elif paper_data:
         raise LabError(f"--paper-data {paper_data} is drawn under the paper's experiment: choose a model with --paper.")
+    if arrivals is not None and sla is not None:
+        raise LabError(f"--sla {sla} compares loads, of which --arrivals {arrivals} is one: leave one of them out.")
     if arrivals is not None and requests is not None:
         raise LabError(f"--requests {requests} and --arrivals {arrivals} contradict each other: leave one of them out.")
     loads, speeds = whole_ranges("--requests", requests or REQUESTS), _numbers("--sla", sla) if sla else None
@@ -115,6 +117,8 @@ def simulate(
     )
     for note in caveats(rate, contenders):
         say(note, "yellow")
+    if not draft_ms and not draft_share:
+        say("Drafting is taken to cost no time: --draft-ms or --draft-share says what it does.", "yellow")
     model = PAPER[paper] if paper else ""
     swept = _run(contenders, rate, loads, arrivals, weights, answer_tokens, steps, seed, workers)
     from dspark_lab.evaluation import serving
@@ -129,6 +133,11 @@ def simulate(
         "step_rate": to_json(rate),
         "steps": steps,
         "seed": seed,
+        "mix": weights,
+        "answer_tokens": answer_tokens,
+        **given,
+        "drafters": {c.name: to_json(c.drafting.rounds.origin) for c in contenders},
+        "frontier": {name: [r.requests for r in swept.frontier(name)] for name in swept.results},
         "results": to_json(swept.results),
     }
     if paper:
@@ -141,7 +150,7 @@ def simulate(
     if json:
         options.write_json(json, result)
     if figures:
-        draw(serving.charts(swept, model, data), figures)
+        draw(serving.charts(swept, model, data if paper_data else PaperData.implied()), figures)
 
 
 def _run(

@@ -9,16 +9,18 @@ changes where rounds end, and with it which uniforms are read, but never the dis
 from __future__ import annotations
 
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from dspark_lab.describe import note_here
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.engine.request import DEADLINE, EOS, ERROR, LENGTH, PARTS, Request, RequestRound, StepReport
 from dspark_lab.engine.rounds import Decoded, Pair, decode
 from dspark_lab.engine.scheduler import PolicyFailure, Scheduler
-from dspark_lab.errors import LabError
+from dspark_lab.errors import LabError, LabNote
 from dspark_lab.prompts import clean_prompt, encode_prompt
 from dspark_lab.scheduling.policies import Policy
 from dspark_lab.scheduling.schedule import Plan
@@ -53,6 +55,9 @@ class Engine:
         max_requests: requests that share a step. prefill_tokens: prompt tokens read in a step at most, at least 1.
         clock: seconds, by which deadlines are told.
 
+    Attributes:
+        note: what sets a measured step rate apart from this target on this device, "" for nothing; also given as a warning.
+
     Raises:
         LabError: a number is too small; a policy without a step rate, or one that is not known far enough.
 
@@ -82,6 +87,9 @@ class Engine:
         self._scheduler = Scheduler(
             drafter, policy, step_rate, max_requests * (1 + (drafter.block_size if drafter else 0))
         )
+        self.note = note_here(step_rate, target) if policy and step_rate and step_rate.source == "measured" else ""
+        if self.note:
+            warnings.warn(self.note, LabNote, stacklevel=2)
         self._pair, self._clock = Pair(target, drafter), clock
         self._waiting: deque[Request] = deque()
         self._live: list[Request] = []  # by slot

@@ -32,6 +32,8 @@ class Scheduler:
 
     def __init__(self, drafter: Drafter | None, policy: Policy | None, step_rate: StepRate | None, tokens: int) -> None:
         if policy is not None:
+            if not callable(getattr(policy, "lengths", None)):
+                raise LabError(f"policy is {policy!r}, but must be a policy: policy_named({str(policy)!r}) may be one.")
             if step_rate is None:
                 raise LabError(
                     f"the policy {policy.name!r} needs a step rate: hand in step_rate, say one of dspark-lab profile."
@@ -56,7 +58,7 @@ class Scheduler:
             if proposed.confidence is None and proposed.counts.any():
                 length = length_without_confidence(self._policy)
                 return (proposed.counts if length is None else np.minimum(proposed.counts, length)), None
-            survival = np.where(there, np.cumprod(self._confidence(temperatures, proposed), axis=1), 0.0)
+            survival = np.where(there, np.cumprod(self._confidence(temperatures, proposed, there), axis=1), 0.0)
             earlier = self._survivals[0] if len(self._survivals) == 2 and self._policy.capacity_lags else None
             plan = schedule(survival, self._step_rate, self._policy, drafted=proposed.counts, earlier=earlier)
         except Exception as error:
@@ -64,11 +66,13 @@ class Scheduler:
         self._survivals.append(survival)
         return plan.lengths, plan
 
-    def _confidence(self, temperatures: Sequence[float], proposed: Proposed) -> NDArray[np.float64]:
-        """Confidences [R, gamma] fit to be multiplied; 1 where nothing was drafted."""
+    def _confidence(
+        self, temperatures: Sequence[float], proposed: Proposed, there: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Confidences [R, gamma] fit to be multiplied; anything inside (0, 1) where nothing was drafted."""
         if proposed.confidence is None:
             return np.ones(proposed.tokens.shape)
-        result = proposed.confidence.copy()
+        result = np.where(there, proposed.confidence, 0.5)
         if self._calibration:
             each = np.asarray(temperatures)
             for temperature in set(temperatures):

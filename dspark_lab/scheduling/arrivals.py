@@ -13,6 +13,9 @@ import numpy as np
 
 from dspark_lab.errors import LabError
 
+MOST_TOKENS = 10**9
+"""The longest answer that is simulated."""
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -111,8 +114,10 @@ class Listed:
                 raise LabError(
                     f"request {number:,} of the list comes at {arrival.time} s, but times must rise from {before:g} on."
                 )
-            if arrival.tokens is not None and arrival.tokens < 1:
-                raise LabError(f"request {number:,} of the list asks for {arrival.tokens} tokens, but 1 is the least.")
+            if arrival.tokens is not None and not 1 <= arrival.tokens <= MOST_TOKENS:
+                raise LabError(
+                    f"request {number:,} of the list asks for {arrival.tokens} tokens, but an answer has 1 to {MOST_TOKENS:,}."
+                )
             before = arrival.time
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dspark_lab.errors import LabError
+from dspark_lab.scheduling.arrivals import MOST_TOKENS
 from dspark_lab.scheduling.calibration import FILE, ROUNDS_FILE, Calibration
 from dspark_lab.scheduling.confidence import survival
 from dspark_lab.scheduling.recorded import RecordedRounds
@@ -146,8 +147,8 @@ class Bootstrap:
         self, drafting: Drafting, mix: Mapping[str, float] | None = None, answer_tokens: int | None = None,
         redraw: bool = True,
     ) -> None:  # fmt: skip
-        if answer_tokens is not None and answer_tokens < 1:
-            raise LabError(f"answer_tokens is {answer_tokens}, but an answer has 1 token at least.")
+        if answer_tokens is not None and not 1 <= answer_tokens <= MOST_TOKENS:
+            raise LabError(f"answer_tokens is {answer_tokens}, but an answer has 1 to {MOST_TOKENS:,} tokens.")
         every = drafting.rounds
         names = every.origin.domains
         there = [name for number, name in enumerate(names) if (every.domain == number).any()]
@@ -221,6 +222,7 @@ def _shares(mix: Mapping[str, float] | None, there: list[str], drafter: str) -> 
     if not weights:
         raise LabError("every weight of the mix of domains is 0: give one of them more.")
     share = np.array(list(weights.values()))
+    share /= share.max()  # the sum of very large ones is no number
     return list(weights), share / share.sum()
 
 

@@ -14,6 +14,9 @@ from dspark_lab.scheduling.pool import Pool, make_pool
 Ints = NDArray[np.int64]
 
 
+MOST_LENGTH = 1 << 16
+
+
 class Policy(Protocol):
     """Decides how far to verify. Write another one and hand it to ``schedule``.
 
@@ -88,8 +91,8 @@ class Fixed:
     capacity_lags: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.length is not None and self.length < 0:
-            raise LabError(f"the fixed verify length is {self.length}, but must be 0 or more.")
+        if self.length is not None and not 0 <= self.length < MOST_LENGTH:
+            raise LabError(f"the fixed verify length is {self.length}, but must be from 0 to {MOST_LENGTH - 1:,}.")
 
     @property
     def name(self) -> str:
@@ -165,6 +168,8 @@ def policy_named(name: str) -> Policy:
             return Fixed(int(number) if colon else None)
         if kind == "threshold":
             return Threshold(float(number)) if colon else Threshold()
+    except LabError:
+        raise
     except ValueError as error:
         raise LabError(f"the policy {name!r} ends in no number: write fixed:4 or threshold:0.7.") from error
     raise LabError(

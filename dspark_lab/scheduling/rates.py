@@ -129,11 +129,14 @@ def _curve_named(text: str) -> StepRate:
     return StepRate(tuple(b for b, _ in read), tuple(sps for _, sps in read), "modelled", "a curve drawn by hand")
 
 
-def note_for(rate: StepRate, target: ModelInfo | None = None, device: str | None = None) -> str:
+def note_for(
+    rate: StepRate, target: ModelInfo | None = None, device: str | None = None, processor: str | None = None
+) -> str:
     """What a person must be told where ``rate`` stands for that ``target`` on that ``device``; "" where it was measured so.
 
     Args:
         target: the model that decodes; None where there is none, as in a simulation. device: as ``describe_device`` has it.
+        processor: the CPU's name, as ``describe.processor`` tells it, where it is this machine's.
     """
     if rate.source != "measured":
         return f"The step rate is modelled, not measured: {rate.title}."
@@ -145,6 +148,9 @@ def note_for(rate: StepRate, target: ModelInfo | None = None, device: str | None
         differs.append(f"of {was.get('name', 'an unknown target')} {was.get('revision', '')}".rstrip())
     if device and about.get("device") != device:
         differs.append(f"on {about.get('device', 'an unknown device')}")
+    elif processor and about.get("processor", processor) != processor:
+        differs.append(f"on {about['processor']}")
+        device = processor
     if not differs:
         return ""
     here = " ".join(

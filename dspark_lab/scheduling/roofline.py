@@ -19,6 +19,10 @@ EACH = 64
 """Every number of tokens up to here is a point of its own; from here on they grow by a twentieth."""
 
 
+MOST_DIGITS = 6
+"""Of a number of devices."""
+
+
 @dataclass(frozen=True)
 class Gpu:
     """A device, of which ``count`` hold a model together: their bandwidths and FLOP/s add up, links between them cost nothing.
@@ -44,7 +48,7 @@ class Gpu:
             LabError: there is none of that name.
         """
         count, x, kind = name.partition("x")
-        if not (x and count.isdecimal()):
+        if not (x and count.isdecimal() and len(count) <= MOST_DIGITS):
             count, kind = "1", name
         if kind not in GPUS or int(count) < 1:
             raise LabError(f"there is no device {name!r}: choose one of {', '.join(GPUS)}, or several, such as 8xh100.")

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dspark_lab.errors import LabError
 from dspark_lab.scheduling.policies import ALGORITHM_1, Policy
 from dspark_lab.scheduling.pool import Pool, make_pool, survivals
 from dspark_lab.scheduling.step_rate import StepRate
@@ -72,8 +73,25 @@ def schedule(
         earlier: the survivals of two steps ago, for policies whose ``capacity_lags``.
 
     Raises:
-        LabError: there is no request; a survival is no probability or rises; SPS is not known far enough.
+        LabError: there is no request; a survival is no probability or rises; SPS is not known far enough; the policy gave
+            no lengths that could be verified.
     """
     pool = make_pool(survival, step_rate, drafted, earlier)
-    lengths = policy.lengths(pool)
-    return Plan(policy, lengths, pool)
+    return Plan(policy, _checked(policy, pool), pool)
+
+
+def _checked(policy: Policy, pool: Pool) -> Ints:
+    """What the policy says. Raises LabError where that cannot be verified."""
+    lengths = np.asarray(policy.lengths(pool))
+    if lengths.shape != pool.drafted.shape or lengths.dtype.kind not in "iu":
+        raise LabError(
+            f"the policy {policy.name!r} gave {lengths.dtype} lengths of the shape {list(lengths.shape)}, but there must be a "
+            f"whole number for each of {pool.requests} requests."
+        )
+    if (lengths > pool.drafted).any() or (lengths < 0).any():
+        r = int(np.flatnonzero((lengths > pool.drafted) | (lengths < 0))[0])
+        raise LabError(
+            f"the policy {policy.name!r} gave request {r} the length {lengths[r]}, but it has {pool.drafted[r]} draft tokens: "
+            f"a length must be from 0 to that."
+        )
+    return lengths.astype(np.int64, copy=False)

@@ -16,6 +16,10 @@ from dspark_lab.errors import LabError
 from dspark_lab.records import from_json, to_json, write_atomically
 
 REMEDY = "Measure one with dspark-lab profile."
+MOST_TOKENS = 1 << 24
+"""For so many tokens a step a step rate can be known: a table of them all is kept."""
+FARTHEST = 128
+"""So many times as far as was measured, a measured step rate is carried on at most."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,11 @@ class StepRate:
             )
         if self.tokens[0] < 1 or any(b <= a for a, b in zip(self.tokens, self.tokens[1:], strict=False)):
             raise LabError(f"a step rate's numbers of tokens must rise from 1 or more, but are {_short(self.tokens)}.")
+        if self.tokens[-1] > MOST_TOKENS:
+            raise LabError(
+                f"a step rate for {self.tokens[-1]:,} tokens a step was asked for, but at most {MOST_TOKENS:,} are computed "
+                f"with: take fewer requests or a shorter draft."
+            )
         for tokens, rate in zip(self.tokens, self.rates, strict=True):
             if not (np.isfinite(rate) and rate > 0):
                 raise LabError(
@@ -96,16 +105,27 @@ class StepRate:
     def extended(self, most: int) -> StepRate:
         """Known up to ``most`` tokens: beyond the last the time of a step grows as it does on average over the last half.
 
-        What is added is modelled, and said so in the title.
+        What is added is modelled, and so is the whole then: the title says from where on.
+
+        Raises:
+            LabError: a measured one was measured for far fewer tokens.
         """
         if most <= self.most:
             return self
+        if self.source == "measured" and most > FARTHEST * self.most:
+            raise LabError(
+                f"the step rate ({self.title}) covers up to {self.most:,} tokens a step, too few to say what {most:,} take: "
+                f"measure more (dspark-lab profile --tokens {-(-most // FARTHEST)} or more), or take fewer requests."
+            )
         times = 1.0 / self._table
         half = max(1, self.most // 2)
         slope = max(0.0, (times[-1] - times[half]) / (self.most - half)) if self.most > half else 0.0
         rate = 1.0 / (times[-1] + slope * (most - self.most))
         title = f"{self.title}, carried on from {self.most:,} tokens (modelled)"
-        return replace(self, tokens=(*self.tokens, most), rates=(*self.rates, float(rate)), title=title)
+        title = title if self.source == "modelled" else f"{self.source}: {title}"
+        return replace(
+            self, tokens=(*self.tokens, most), rates=(*self.rates, float(rate)), title=title, source="modelled"
+        )
 
     def save(self, path: str | Path) -> None:
         """Write as JSON; an existing file is replaced only by a whole one."""

@@ -169,7 +169,8 @@ def test_a_schedule_says_what_it_weighed_and_why_it_stopped() -> None:
         "global", True, 64, "made up", "a GPU", "modelled", "", 3, 260, 250, 300.0, 36250.4, (1, 2, 3, 190), (0,), (1.0,), why
     )  # fmt: skip
     text = " ".join(shown(replace(MIXED, schedule=plan)).split())
-    assert f"✂ global (leaks) at a load of 64: B = 250 tokens, Theta 36,250 tokens/s (modelled). {why}" in text
+    theta = "Theta 36,250 tokens/s expected, by a modelled step rate"
+    assert f"✂ global (leaks) at a load of 64: B = 250 tokens, {theta}. {why}" in text
     assert block.grounds(plan) == "Step rate: a GPU (modelled). Load: made up."
     assert "calibrated" in text
     alone = replace(plan, load=0, background="", leaks=False, source="measured", note="Measured elsewhere.")

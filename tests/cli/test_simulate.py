@@ -22,6 +22,7 @@ def test_policies_and_drafters_side_by_side(cli: Any, monkeypatch: pytest.Monkey
     result = cli("simulate", *QUICK, *options, "--json", "s.json", "--figures", "figures")
     assert result.exit_code == 0, result.output
     assert "modelled" in result.stdout and "The step rate is modelled" in result.stderr
+    assert "Drafting is taken to cost no time" in result.stderr
     written = json.loads(Path("s.json").read_text())
     assert list(written["results"]) == ["dspark early-break", "dspark fixed:2", "mtp-1"] and written["modelled"]
     assert [round(r["requests"]) for r in written["results"]["mtp-1"]] == [1, 16]
@@ -87,6 +88,12 @@ def test_the_papers_figures_in_shape(cli: Any) -> None:
         (["--mix", "poems=1"], ["'poems'", "math"]),
         (["--mix", "math"], ["--mix", "math=2,chat=1"]),
         (["--sla", "fast"], ["--sla", "50,80,120"]),
+        (["--arrivals", "poisson:5", "--sla", "50"], ["--sla 50", "--arrivals poisson:5", "leave one"]),
+        (["--requests", "999999999"], ["7,999,999,992 tokens a step", "16,777,216"]),
+        (["--answer-tokens", "9" * 24], ["answer_tokens is 999", "1,000,000,000"]),
+        (["--policy", "fixed:" + "9" * 24], ["verify length is 999", "65,535"]),
+        (["--step-rate", f"roofline:{'9' * 400}xh100:qwen3-8b"], ["no device '999", "8xh100"]),
+        (["--workers", "0"], ["workers is 0"]),
         (["--steps", "0"], ["steps is 0"]),
         (["--answer-tokens", "0"], ["answer_tokens is 0"]),
         (["--draft-ms", "-1"], ["draft_ms", "-1.0"]),
@@ -123,6 +130,9 @@ def test_profile_measures_and_writes(cli: Any, pair: list[str]) -> None:
     assert about["context"] == 12 and about["repeats"] == 2 and about["tokens_per_request"] == 4 and about["torch"]
     assert about["target"]["revision"] and about["device"] in rate.title and about["when"]
     assert cli("simulate", *QUICK, "--step-rate", "rate.json").exit_code == 0
+    far = cli("simulate", "--steps", "9", "--requests", "300", "--step-rate", "rate.json")
+    assert far.exit_code == 2 and "covers up to 9 tokens a step, too few" in far.stderr
+    assert "at most 65,536" in cli("profile", *pair[:2], *pair[4:], "--tokens", "1000000000").stderr
 
 
 def test_profile_over_a_fixed_number_of_requests(cli: Any, pair: list[str]) -> None:

@@ -186,5 +186,30 @@ class Half:
         return pool.drafted // 2
 
 
+class Wrong:
+    name, leaks, capacity_lags = "wrong", False, False
+
+    def __init__(self, lengths):
+        self.lengths = lengths
+
+
+@pytest.mark.parametrize(
+    ("lengths", "said"),
+    [
+        (lambda pool: pool.drafted + 1, "gave request 0 the length 5, but it has 4 draft tokens"),
+        (lambda pool: np.array([4, -1]), "gave request 1 the length -1"),
+        (lambda pool: pool.drafted / 2, "gave float64 lengths of the shape \\[2\\]"),
+        (lambda pool: np.array([1]), "gave int64 lengths of the shape \\[1\\]"),
+    ],
+)
+def test_what_a_policy_says_is_checked(lengths, said):
+    with pytest.raises(LabError, match=said):
+        schedule(np.ones((2, 4)), StepRate.each([1.0] * 10), Wrong(lengths))
+
+
+def test_a_policy_may_say_it_as_a_list():
+    assert list(schedule(np.ones((2, 4)), StepRate.each([1.0] * 10), Wrong(lambda pool: [1, 2])).lengths) == [1, 2]
+
+
 def test_another_policy_can_be_handed_in():
     assert list(schedule(np.ones((2, 4)), StepRate.each([1.0] * 10), Half()).lengths) == [2, 2]

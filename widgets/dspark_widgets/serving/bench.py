@@ -18,8 +18,8 @@ from rich.table import Table
 from tqdm import tqdm
 
 import dspark_lab
+from dspark_lab.describe import processor
 from dspark_lab.errors import LabError
-from dspark_lab.profiling import processor
 from dspark_lab.records import write_atomically
 
 from .bench_server import chromium, ended_in_order, serving

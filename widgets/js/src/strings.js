@@ -141,7 +141,7 @@ export const S = {
   loadName: "background requests",
   loadOf: (/** @type {number} */ n) => `load ${n}`,
   loadFrom: (/** @type {string} */ what) => `Load: ${what}.`,
-  budget: (/** @type {string} */ tokens, /** @type {string} */ theta, /** @type {string} */ source) => `B = ${tokens} tokens in the step · Θ = ${theta} tokens/s, ${source}`,
+  budget: (/** @type {string} */ tokens, /** @type {string} */ theta, /** @type {string} */ source) => `B = ${tokens} tokens in the step · Θ = ${theta} tokens/s expected, by a ${source} step rate`,
   rateOf: (/** @type {string} */ what, /** @type {string} */ source) => `Step rate: ${what} (${source}).`,
   verifyOf: (/** @type {number} */ gamma) => `of ${gamma}`,
   temperature: "temperature",
@@ -547,6 +547,7 @@ export const SCHEDULER = {
   drawn: "drawn by hand",
   measured: "measured",
   modelled: "modelled",
+  expected: (/** @type {string} */ source) => `expected, by a ${source} step rate`,
   queue: "The queue for this step",
   queueLead: (/** @type {number} */ candidates, /** @type {number} */ requests) =>
     `${count(candidates, "draft token")} of ${count(requests, "request")} wait, the likeliest to survive first; yours are marked. Each one admitted makes the step yield more tokens and take longer.`,

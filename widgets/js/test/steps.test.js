@@ -74,7 +74,7 @@ test("a scheduled cut gives the scheduler's own reason, one by hand does not", (
   const cut = { ...round(0, ["accepted", "cut"], "bonus"), schedule: PLAN };
   assert.equal(scheduleSentence(cut), PLAN.why);
   assert.match(scheduleSentence({ ...round(0, ["cut", "cut"], "bonus"), schedule: PLAN }), /^Cut after 0: the rest is never sent/);
-  assert.equal(scheduleFacts(PLAN), "Algorithm 1 · load 60 · B = 269 tokens in the step · Θ = 36,250 tokens/s, modelled");
+  assert.equal(scheduleFacts(PLAN), "Algorithm 1 · load 60 · B = 269 tokens in the step · Θ = 36,250 tokens/s expected, by a modelled step rate");
   assert.match(scheduleFacts({ ...PLAN, policy: "mine", leaks: true, load: 0 }), /^mine · leaks/);
 });
 

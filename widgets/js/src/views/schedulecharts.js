@@ -31,7 +31,7 @@ export const QueueChart = memo((/** @type {{ plan: Plan }} */ { plan }) => {
       { name: C.legend.cut, kind: /** @type {"points"} */ ("points"), look: "muted", mark: "diamond", hollow: true, points: own(false) }];
   };
   return html`<${Chart} label=${C.survivalChart(admitted, plan.schedule.candidates)} testid="queue-chart" file="queue" height=${130} x=${x} y=${{ label: C.survival, min: 0, max: 1, format: prob }} lines=${lines} series=${series((p) => p.survival, [])} />
-    <${Chart} label=${C.thetaChart(admitted, figure(plan.schedule.theta), plan.best)} testid="theta-chart" file="theta" height=${190} x=${x} y=${{ label: C.theta, format: figure }} lines=${lines} note=${source}
+    <${Chart} label=${C.thetaChart(admitted, figure(plan.schedule.theta), plan.best)} testid="theta-chart" file="theta" height=${190} x=${x} y=${{ label: C.theta, format: figure }} lines=${lines} note=${C.expected(source)}
       series=${[...series((p) => p.theta, [{ x: 0, y: plan.start }]), { name: C.legend.best, kind: "points", look: "bonus", mark: "star", points: [{ x: plan.best, y: best }] }]} />`;
 });
 
