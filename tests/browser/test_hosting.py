@@ -253,6 +253,7 @@ def test_a_reload_in_the_middle_of_a_run(server: Server, visit: Callable[..., Pa
     page.get_by_test_id("run-again").click()
     expect(page.get_by_test_id("text-so-far")).to_contain_text(prompt, timeout=RUN)
     expect(page.get_by_test_id("unfinished")).to_have_count(0)
+    expect(page.get_by_test_id("speed-ratio")).to_be_visible(timeout=RUN)  # the run and its measurements have ended
     expect(page.get_by_test_id("status")).to_have_text("ready", timeout=RUN)
     page.reload()
     wait_ready(page)

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from voila.utils import ENV_VARIABLE
 
 from dspark_widgets.serving import kernels as module
 from dspark_widgets.serving.handlers import is_heartbeat, may_pass
@@ -115,6 +117,22 @@ def test_kernels_in_the_pool_take_no_visitors_place(kernels: Kernels, clock: Sim
     assert "ready" in kernels
     kernels.arriving = 1
     assert kernels.full
+
+
+@pytest.mark.parametrize(("heated", "places"), [("True", 0), ("False", 1)])
+def test_a_kernel_on_its_way_to_the_pool_takes_none_either(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch, heated: str, places: int
+) -> None:
+    seen = []
+
+    async def start(_self: Any, *, kernel_id: str, **_: Any) -> str:
+        kernels.start(kernel_id, connected=False)
+        seen.append(kernels.in_use)
+        return kernel_id
+
+    monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start)
+    name = asyncio.run(kernels.start_kernel(env={ENV_VARIABLE.VOILA_PREHEAT: heated}))
+    assert seen == [places] and name in kernels and kernels.in_use == 1  # nobody has put it into the pool here
 
 
 def test_the_wait_is_until_a_page_that_is_gone_gives_up_its_place(kernels: Kernels, clock: SimpleNamespace) -> None:

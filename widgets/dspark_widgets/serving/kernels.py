@@ -9,6 +9,7 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from traitlets import Float, Int
+from voila.utils import ENV_VARIABLE
 
 from dspark_widgets.contract import ServerWord
 
@@ -31,6 +32,7 @@ class PageKernels(AsyncMappingKernelManager):
         self._used: dict[str, float] = {}
         self._alone: dict[str, float] = {}
         self._ended: OrderedDict[str, ServerWord] = OrderedDict()
+        self._heating: set[str] = set()
         self.arriving = 0
         super().__init__(**kwargs)
 
@@ -43,7 +45,17 @@ class PageKernels(AsyncMappingKernelManager):
     @property
     def in_use(self) -> int:
         """Kernels that pages have or are about to get."""
-        return len(set(self.list_kernel_ids()) - set(self.in_pool)) + self.arriving
+        return len(set(self.list_kernel_ids()) - set(self.in_pool) - self._heating) + self.arriving
+
+    async def start_kernel(self, *args: Any, **kwargs: Any) -> str:  # type: ignore[override]
+        """Start a kernel. One that is being made ready for the pool is no visitor's while it starts."""
+        kernel_id = kwargs["kernel_id"] = kwargs.get("kernel_id") or self.new_kernel_id()
+        if (kwargs.get("env") or {}).get(ENV_VARIABLE.VOILA_PREHEAT) == "True":
+            self._heating.add(kernel_id)
+        try:
+            return str(await super().start_kernel(*args, **kwargs))
+        finally:
+            self._heating.discard(kernel_id)
 
     @property
     def full(self) -> bool:
