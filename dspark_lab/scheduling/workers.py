@@ -94,9 +94,8 @@ _servers: list[Server] = []
 
 def _begin(servers: list[Server]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks is interrupted, and ends these
-    with suppress(
-        OSError, AttributeError
-    ):  # glibc: arrays of a step are freed for the next, not given back to the system
+    # With glibc, arrays of a step are freed for the next one, not given back to the system.
+    with suppress(OSError, AttributeError):
         for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
             ctypes.CDLL("libc.so.6").mallopt(parameter, LARGEST_ARRAY)
     _servers[:] = servers

@@ -178,7 +178,10 @@ def check_zoom(page: Page) -> None:
     expect(plot.locator(".gtitle")).not_to_have_css("fill", light)
     helpers.screenshot(page, "zoomed-dark")
     page.set_viewport_size(helpers.PHONE)
-    helpers.screenshot(page, "zoomed-360")
     helpers.check_no_sideways_scroll(page)
+    for control in page.get_by_test_id("load-lab").locator(".dl-choice, .dl-field").all():
+        box = control.bounding_box()
+        assert box and box["x"] + box["width"] <= helpers.PHONE["width"]  # nor is anything cut off
+    helpers.screenshot(page, "zoomed-360")
     page.get_by_test_id("zoom-close").click()
     expect(zoomed).to_have_count(0)

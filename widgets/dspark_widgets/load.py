@@ -102,9 +102,11 @@ class LoadLab(Zooming):
         drawn = serving.charts(swept, model, self._paper or PaperData.implied())
         return {chart.name.removeprefix("serving-"): FigureWidget(draw(chart)) for chart in drawn}
 
-    @property
-    def can_zoom(self) -> bool:
-        return self._swept is not None
+    def on_zoom(self, request: requests.ZoomRequest) -> None:
+        """Raises LabError while there is nothing to show."""
+        if request.chart and self._swept is None:
+            raise LabError("nothing was simulated yet: there is no chart to zoom.")
+        super().on_zoom(request)
 
     def snapshot(self) -> dict[str, Any]:
         if self.kind == "load":  # in the app it is one of many

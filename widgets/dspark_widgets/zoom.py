@@ -6,7 +6,6 @@ from typing import Any
 
 import traitlets
 
-from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_widgets import requests, results
 from dspark_widgets.view import View
@@ -24,15 +23,7 @@ class Zooming(View):
         """The charts as FigureWidgets, by name. Raises LabError where there are none yet."""
         raise NotImplementedError
 
-    @property
-    def can_zoom(self) -> bool:
-        """Whether there is anything to draw."""
-        raise NotImplementedError
-
     def on_zoom(self, request: requests.ZoomRequest) -> None:
-        """Raises LabError while there is nothing to show."""
-        if request.chart and not self.can_zoom:
-            raise LabError("nothing was simulated yet: there is no chart to zoom.")
         self.forgive("serving")
         self._dark = request.dark
         self._zoom(request.chart)
