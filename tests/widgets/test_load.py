@@ -170,10 +170,22 @@ def test_a_measured_profile_and_rounds_of_ones_own(tmp_path: Path) -> None:
     )
     view = LoadLab(step_rates=[mine], drafters=[rounds])
     shown = serve(view, contenders=["my-drafter early-break"], step_rate=str(mine))
-    assert (shown["source"], shown["state"]) == ("measured", "done")
+    assert shown["state"] == "done"
     assert shown["curves"][0]["points"][0]["budget"] > 1
     with pytest.raises(LabError, match="unknown argument 'hope'"):
         LoadLab(hope=1)
+
+
+def test_times_of_a_step_are_called_measured_only_as_far_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = step_rate_named("pocket-cpu")
+    assert measured.most < 512
+    monkeypatch.setattr(load, "LOADS", (1, 256))  # each with an anchor and a draft token
+    shown = serve(LoadLab(), contenders=["mtp-1"], step_rate="pocket-cpu")
+    assert shown["source"] == "modelled"
+    assert shown["title"] == measured.extended(512).title
+    monkeypatch.setattr(load, "LOADS", (1, 2, 4))
+    shown = serve(LoadLab(), contenders=["mtp-1"], step_rate="pocket-cpu")
+    assert (shown["source"], shown["title"]) == ("measured", measured.title)
 
 
 def test_figures_to_zoom_show_the_same_numbers() -> None:
