@@ -16,14 +16,19 @@ from dspark_lab.errors import LabError
 TOGETHER = 2**24
 """Logits compared at a time, which bounds the memory that it takes."""
 
+TERMS = "ce", "tv", "conf", "accept", "kl"
+"""What a loss may consist of."""
+
 
 @dataclass(frozen=True)
 class LossWeights:
-    """L = ce * L_ce + tv * L_tv + conf * L_conf + accept * L_accept.
+    """L = ce * L_ce + tv * L_tv + conf * L_conf + accept * L_accept + kl * L_kl.
 
-    L_ce, L_tv and L_conf weigh position k by exp(-(k-1)/decay); L_accept is minus the expected accepted length, which
-    has weights of its own: a position counts as much as the ones before it survive. The defaults are the paper's recipe;
-    DeepSpec's DFlash baseline is ce=1, tv=0, conf=0.
+    L_ce, L_tv, L_conf and L_kl weigh position k by exp(-(k-1)/decay); L_accept is minus the expected accepted length,
+    which has weights of its own: a position counts as much as the ones before it survive. L_kl = KL(p_t || p_d) is the
+    cross entropy against all that the target could have said, less the target's own entropy: in the mean it has the
+    gradient of L_ce, which knows the one token that was drawn, without the noise of the draw. The defaults are the paper's
+    recipe; DeepSpec's DFlash baseline is ce=1, tv=0, conf=0.
 
     Raises:
         LabError: a weight is negative or not finite, all are 0, or the decay is not above 0 (infinity: no decay).
@@ -34,9 +39,10 @@ class LossWeights:
     conf: float = 1.0
     accept: float = 0.0
     decay: float = 4.0
+    kl: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("ce", "tv", "conf", "accept"):
+        for name in TERMS:
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise LabError(
@@ -44,7 +50,7 @@ class LossWeights:
                 )
         if not self.decay > 0:
             raise LabError(f"the loss's decay is {self.decay}, but must be above 0: inf weighs all positions alike.")
-        if not self.ce + self.tv + self.conf + self.accept:
+        if not any(getattr(self, name) for name in TERMS):
             raise LabError("all weights of the loss are 0, so nothing would be trained: write ce=1, for example.")
 
     @classmethod
@@ -54,7 +60,7 @@ class LossWeights:
         Raises:
             LabError: a term is unknown, given twice, or its value is no such number.
         """
-        values = dict.fromkeys(("ce", "tv", "conf", "accept"), 0.0)
+        values = dict.fromkeys(TERMS, 0.0)
         known, seen = [f.name for f in fields(cls)], set()
         for part in text.split(","):
             name, equals, value = (piece.strip() for piece in part.partition("="))
@@ -87,9 +93,9 @@ def draft_losses(
         labels: [N, gamma] the true x_k; valid: [N, gamma] bool, False past the end of the answer.
 
     Returns:
-        "loss", its parts "ce", "tv" (L1 distance), "conf" and "accept" (-tau), and "tau": 1 + mean_N sum_k prod_{j<=k}
-        alpha_j with alpha = sum min(p_d, p_t) = 1 - 0.5 * ||p_d - p_t||_1 (eq. 8), an estimate along true prefixes;
-        "alpha" [gamma], its mean per position; "blocks", how many of the N count.
+        "loss", its parts "ce", "tv" (L1 distance), "conf", "accept" (-tau) and, where it is asked for, "kl", and "tau":
+        1 + mean_N sum_k prod_{j<=k} alpha_j with alpha = sum min(p_d, p_t) = 1 - 0.5 * ||p_d - p_t||_1 (eq. 8), an estimate
+        along true prefixes; "alpha" [gamma], its mean per position; "blocks", how many of the N count.
     """
     confidence = None if confidence_logits is None else confidence_logits[valid]
     p_t, labels = target_logits[valid].float().softmax(-1), labels[valid]
@@ -113,7 +119,7 @@ def losses_of_rows(
     weight = torch.exp(-positions / w.decay) * valid
     weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # a batch may hold no answer at all
     weight = weight[valid]
-    cross_entropy, overlap = _Compare.apply(draft_logits.float(), p_t, index, labels)
+    cross_entropy, overlap, divergence = _Compare.apply(draft_logits.float(), p_t, index, labels, w.kl > 0)
     ce, tv = (cross_entropy * weight).sum(), 2 * ((1 - overlap) * weight).sum()
     conf = torch.zeros((), device=valid.device)
     if confidence_logits is not None:
@@ -123,43 +129,57 @@ def losses_of_rows(
     tau = 1 + accepted.cumprod(-1).sum(-1).mean()
     alpha = accepted.detach().sum(0) / valid.sum(0).clamp(min=1)
     parts = {"ce": ce, "tv": tv, "conf": conf, "accept": -tau}
+    if w.kl:
+        parts["kl"] = (divergence * weight).sum()
     loss = sum(getattr(w, name) * part for name, part in parts.items() if getattr(w, name))
     return {"loss": loss, **parts, "tau": tau.detach(), "alpha": alpha, "blocks": valid.any(-1).sum()}
 
 
 class _Compare(torch.autograd.Function):
-    """(logits [M, V], p_t [U, V], index [M], labels [M]) -> cross entropy [M] and sum_v min(p_d, p_t[index]) [M].
+    """(logits [M, V], p_t [U, V], index [M], labels [M], whether KL is wanted) -> cross entropy [M], sum_v min(p_d, p_t[index])
+    [M] and KL(p_t[index] || p_d) [M], 0 where it is not wanted.
 
-    The logits are by far the largest tensors of a training step: one softmax serves both losses. With m = [p_d < p_t]:
-    d overlap / d logits = p_d * (m - sum(m * p_d)), d CE / d logits = p_d - onehot(label).
+    The logits are by far the largest tensors of a training step: one softmax serves all. With m = [p_d < p_t]:
+    d overlap / d logits = p_d * (m - sum(m * p_d)), d CE / d logits = p_d - onehot(label), d KL / d logits = p_d - p_t.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, p_t: Tensor, index: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, logits: Tensor, p_t: Tensor, index: Tensor, labels: Tensor, with_kl: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
         p_d, below = torch.empty_like(logits), torch.empty_like(logits, dtype=torch.bool)
-        entropy, overlap = logits.new_empty(len(logits)), logits.new_empty(len(logits))
+        entropy, overlap, divergence = (logits.new_zeros(len(logits)) for _ in range(3))
+        negative = torch.special.entr(p_t).sum(-1).neg_() if with_kl else None  # [U] sum p_t log p_t
         for part in _parts(logits):
             probabilities = torch.softmax(logits[part], -1, out=p_d[part])
             expected = p_t[index[part]]
             torch.lt(probabilities, expected, out=below[part])
-            torch.sum(torch.minimum(probabilities, expected, out=expected), -1, out=overlap[part])
             peak, place = probabilities.max(-1, keepdim=True)
             # The largest probability is never 0, the label's may be.
             log_sum = logits[part].gather(1, place) - peak.log()
             entropy[part] = (log_sum - logits[part].gather(1, labels[part, None])).squeeze(1)
-        ctx.save_for_backward(p_d, below, labels)
-        return entropy, overlap
+            if negative is not None:
+                mean = torch.linalg.vecdot(expected, logits[part])
+                divergence[part] = negative[index[part]] + log_sum.squeeze(1) - mean
+            torch.sum(torch.minimum(probabilities, expected, out=expected), -1, out=overlap[part])
+        ctx.save_for_backward(p_d, below, labels, *((p_t, index) if with_kl else ()))
+        return entropy, overlap, divergence
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        p_d, below, labels = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        p_d, below, labels, *targets = ctx.saved_tensors
         grad = torch.empty_like(p_d)
         for part in _parts(p_d):
-            to_entropy, to_overlap = (g[part, None] for g in gradients)
+            to_entropy, to_overlap, to_divergence = (g[part, None] for g in gradients)
             inside = torch.where(below[part], p_d[part], 0.0).sum(-1, keepdim=True)
             rest = to_entropy - to_overlap * inside
+            if targets:
+                rest += to_divergence
             torch.where(below[part], to_overlap + rest, rest, out=grad[part]).mul_(p_d[part])
-        return grad.scatter_add_(1, labels[:, None], -gradients[0][:, None]), None, None, None
+            if targets:
+                p_t, index = targets
+                grad[part].addcmul_(p_t[index[part]], to_divergence, value=-1)
+        return grad.scatter_add_(1, labels[:, None], -gradients[0][:, None]), None, None, None, None
 
 
 def _parts(logits: Tensor) -> Iterator[slice]:

@@ -110,7 +110,8 @@ def test_gradients_are_those_that_autograd_finds(together: int, monkeypatch: pyt
     """The fused comparison against plain softmaxes, for every term alone and all together."""
     monkeypatch.setattr(losses_module, "TOGETHER", together)
     draft, confidence, target, labels, valid = random_losses_input()
-    for w in (LossWeights(1, 0, 0), LossWeights(0, 1, 0), LossWeights(0, 0, 0, 1), LossWeights(0.3, 0.4, 0.5, 0.6, 3)):
+    alone = (LossWeights(1, 0, 0), LossWeights(0, 1, 0), LossWeights(0, 0, 0, 1), LossWeights(0, 0, 0, kl=1))
+    for w in (*alone, LossWeights(0.3, 0.4, 0.5, 0.6, 3, 0.7)):
         mine, plain = (draft.clone().requires_grad_() for _ in range(2))
         draft_losses(mine, confidence, target, labels, valid, w)["loss"].backward()
         weight = torch.exp(-torch.arange(4) / w.decay) * valid
@@ -119,8 +120,28 @@ def test_gradients_are_those_that_autograd_finds(together: int, monkeypatch: pyt
         distance = (p_d - p_t).abs().sum(-1)
         ce = -(plain.log_softmax(-1).gather(2, labels[..., None]).squeeze(2) * weight).sum()
         tau = 1 + ((1 - distance / 2) * valid).cumprod(-1).sum(-1).mean()
-        (w.ce * ce + w.tv * (distance * weight).sum() - w.accept * tau).backward()
+        kl = ((p_t * (target.log_softmax(-1) - plain.log_softmax(-1))).sum(-1) * weight).sum()
+        (w.ce * ce + w.tv * (distance * weight).sum() - w.accept * tau + w.kl * kl).backward()
         torch.testing.assert_close(mine.grad, plain.grad)
+
+
+def test_the_divergence_is_the_cross_entropy_in_the_mean_over_what_the_target_could_say() -> None:
+    """Less the target's own entropy, which no drafter can change: 0 for a draft that is the target."""
+    draft, _, target, _, valid = random_losses_input()
+    w = LossWeights(1, 0, 0, kl=1, decay=math.inf)
+    p_t, ce = target.softmax(-1), torch.zeros(())
+    for token in range(draft.shape[-1]):
+        here = draft_losses(draft, None, target, torch.full(valid.shape, token), valid, w)
+        rows = -(draft.log_softmax(-1)[..., token])[valid]
+        torch.testing.assert_close(here["ce"], rows.mean())
+        ce += (p_t[..., token][valid] * rows).mean()
+    entropy = -(p_t * p_t.log()).sum(-1)[valid].mean()
+    torch.testing.assert_close(here["kl"], ce - entropy)
+    assert float(draft_losses(target, None, target, torch.zeros_like(valid, dtype=torch.long), valid, w)["kl"]) < 1e-6
+
+
+def test_a_divergence_that_is_not_asked_for_is_not_computed() -> None:
+    assert "kl" not in draft_losses(*random_losses_input(), LossWeights())
 
 
 def test_the_acceptance_loss_is_minus_tau_and_lengthens_drafts() -> None:
@@ -147,6 +168,7 @@ def test_a_label_of_vanishing_probability_keeps_its_loss_and_gradient() -> None:
     [
         ("ce=0.1,tv=0.9,conf=1", LossWeights()),
         ("ce=1", LossWeights(1, 0, 0)),
+        ("kl=2,conf=1", LossWeights(0, 0, 1, kl=2)),
         (" accept = 1 , decay=inf", LossWeights(0, 0, 0, 1, math.inf)),
     ],
 )
@@ -157,7 +179,8 @@ def test_losses_are_written_as_terms_with_weights(text: str, expected: LossWeigh
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("kl=1", "'kl=1' is no weight"),
+        ("js=1", "'js=1' is no weight"),
+        ("kl=-1", "kl is -1.0"),
         ("ce", "'ce' is no weight"),
         ("ce=1,ce=2", "given twice"),
         ("ce=one", "'one'"),
