@@ -60,9 +60,9 @@ def whole_option(help_text: str, default: str | bool = True, panel: str | None =
     return typer.Option(help=help_text, parser=whole, metavar="N", show_default=default, rich_help_panel=panel)
 
 
-def number_option(help_text: str, panel: str | None = None) -> Any:
+def number_option(help_text: str, panel: str | None = None, default: str | bool = True) -> Any:
     """An option that takes a number."""
-    return typer.Option(help=help_text, parser=number, metavar="X", rich_help_panel=panel)
+    return typer.Option(help=help_text, parser=number, metavar="X", show_default=default, rich_help_panel=panel)
 
 
 def name_option(help_text: str, default: str | bool = True, panel: str | None = None) -> Any:

@@ -40,17 +40,20 @@ def train_drafter(
     loss: Annotated[
         str | None,
         name(
-            "Weights of ce, tv, conf and accept, and decay, such as ce=0.1,tv=0.9; what is left out is off.",
+            "Weights of ce, tv, conf, kl and accept, and decay, such as ce=0.1,tv=0.9; what is left out is off.",
             _LEARNING,
-            "DSpark: ce=1,tv=0.9,conf=1; others: ce=1",
+            "DSpark: kl=1,tv=0.9,conf=1; others: kl=1",
         ),
     ] = None,
     steps: Annotated[str, name("Optimiser steps; 1200,1600 restarts the rate after 1200.", _LEARNING)] = "1200",
-    batch: Annotated[int, whole("Answers a step.", _LEARNING)] = 24,
+    batch: Annotated[int, whole("Answers a step.", _LEARNING)] = 16,
     accumulate: Annotated[
         int | None, whole("Batches that a step is divided into.", _LEARNING, "as many as processes")
     ] = None,
-    lr: Annotated[float, options.number_option("Peak learning rate.", _LEARNING)] = 2e-3,
+    lr: Annotated[float | None, options.number_option("Peak learning rate.", _LEARNING, "5e-3; 2e-3 for adamw")] = None,
+    adamw_lr: Annotated[
+        float | None, options.number_option("That of what muon leaves to AdamW.", _LEARNING, "twice --lr")
+    ] = None,
     optimizer: Annotated[str, name("muon, or adamw, which takes three times the steps.", _LEARNING)] = "muon",
     anchors: Annotated[int, whole("Blocks trained on per answer.", _LEARNING)] = 24,
     seed: Annotated[int, whole("Another seed makes another drafter.", _LEARNING)] = 0,
@@ -94,8 +97,9 @@ def train_drafter(
     for option, (value, low, high) in limits.items():
         if not low <= value <= high:
             raise LabError(f"--{option} is {value}, but must be from {low} to {high:,}.")
-    if not 0 < lr <= 1:
-        raise LabError(f"--lr is {lr}, but must be above 0 and at most 1: 2e-3 is a good start.")
+    for option, rate in (("lr", lr), ("adamw-lr", adamw_lr)):
+        if rate is not None and not 0 < rate <= 1:
+            raise LabError(f"--{option} is {rate}, but must be above 0 and at most 1: 5e-3 is a good start.")
     if served is not None and server is None:
         raise LabError(f"--served {served} names the target on a server, but there is no --server: name one.")
     cycles = runs.whole_numbers("--steps", steps, "1200 or 1200,1600")
@@ -135,7 +139,7 @@ def train_drafter(
         kind, mask_token(loaded), head=head or Options.head, layers=layers, block_size=block, rank=rank, anchors=anchors,
         taps=_taps(layers_read, loaded.config.num_hidden_layers), confidence=weights.conf > 0,
     )  # fmt: skip
-    plan = Plan(shape, weights, cycles, batch, accumulate or group.count, lr, seed, optimizer)
+    plan = Plan(shape, weights, cycles, batch, accumulate or group.count, lr, seed, optimizer, adamw_lr)
     module.new_model(loaded.model, shape)  # what cannot be built is refused before the target answers for hours
     if group.first:
         say(f"checkpoints and logs are in {work}; after an interruption the same command goes on from there")

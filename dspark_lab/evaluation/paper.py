@@ -20,8 +20,15 @@ from dspark_lab.evaluation.metrics import Estimate
 from dspark_lab.evaluation.paper_data import PAPER_MODEL, PaperData, Points
 from dspark_lab.evaluation.report import DrafterResult, Report
 
-LOSSES = {("dflash", "tv"): "ce=1,tv=0.9", ("dspark", "ce"): "ce=1,conf=1"}
-"""What is minimised where it is not the kind's usual loss, by kind and name. A confidence head needs its own term."""
+LOSSES = {
+    ("eagle3", ""): "ce=1",
+    ("dflash", ""): "ce=1",
+    ("dflash", "tv"): "ce=1,tv=0.9",
+    ("dspark", ""): "ce=1,tv=0.9,conf=1",
+    ("dspark", "ce"): "ce=1,conf=1",
+}
+"""What is minimised, by kind and name: cross entropy alone, and DSpark by eq. 9-12 with the cross entropy at full weight; the
+confidence head needs its own term."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Checkpoint:
     def command(self, folder: Path, target: str | None = None) -> str:
         """The command that trains it. All that are trained into ``folder`` learn from the same answers of the target; those
         for the pocket target as long as the shipped DSpark did, so that they can be held against it."""
-        loss = LOSSES.get((str(self.options["kind"]), str(self.options.get("loss", ""))))
+        loss = LOSSES[str(self.options["kind"]), str(self.options.get("loss", ""))]
         learning = {} if target else _pocket_learning()
         options = {**self.options, "loss": loss, "target": target, **learning, "answers-in": folder / "answers"}
         words = [word for option, value in options.items() if value for word in (f"--{option}", str(value))]
@@ -49,9 +56,16 @@ class Checkpoint:
 
 
 def _pocket_learning() -> dict[str, str]:
-    """How long, and by which optimiser, the shipped DSpark was trained."""
+    """How long, and by which optimiser and rates, the shipped DSpark was trained."""
     recipe = json.loads((POCKET / "recipe.json").read_text(encoding="utf-8"))
-    return {"steps": ",".join(map(str, recipe["drafter_steps"])), "optimizer": recipe["drafter_optimizer"]}
+    rate = f"{recipe['drafter_lr']:g}"
+    return {
+        "steps": ",".join(map(str, recipe["drafter_steps"])),
+        "batch": str(recipe["drafter_batch"]),
+        "optimizer": recipe["drafter_optimizer"],
+        "lr": rate,
+        "adamw-lr": rate,
+    }
 
 
 def _make(title: str, kind: str, **options: str | int) -> Checkpoint:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from dspark_lab.drafters.block_attention import Blocks
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
@@ -53,14 +54,19 @@ def new_config(target: PreTrainedModel, options: Options) -> DSparkConfig:
 
 
 def new_model(target: PreTrainedModel, options: Options) -> DSparkModel:
-    """Random weights, but the target's embedding and LM head; the Markov head starts as zero bias."""
+    """Random weights, but the target's embedding, LM head and the norm before that; the Markov head starts as zero bias."""
     model = DSparkModel(new_config(target, options))
     for name, p in model.named_parameters():
         if p.requires_grad and p.ndim > 1:
             torch.nn.init.normal_(p, std=0.02)
         if "markov_w2" in name or "confidence_head" in name:
             torch.nn.init.zeros_(p)
+        if "markov_w1" in name:
+            torch.nn.init.normal_(p, std=0.2)
     with torch.no_grad():
+        norm = getattr(target.get_decoder(), "norm", None)
+        if isinstance(norm, Qwen3RMSNorm):
+            model.norm.weight.copy_(norm.weight)
         model.embed_tokens.weight.copy_(target.get_input_embeddings().weight)
         model.lm_head.weight.copy_(target.get_output_embeddings().weight)
     return model

@@ -30,7 +30,7 @@ class Schedule:
 
     Attributes:
         steps: optimiser steps in all.
-        lr: peak learning rate of AdamW.
+        lr: peak learning rate. adamw_lr: of what Muon leaves to AdamW, None for the same.
         warmup: share of the steps over which the rate rises.
         weight_decay: on matrices only; clip: largest gradient norm.
         optimizer: as ``optimizers`` knows them.
@@ -42,13 +42,15 @@ class Schedule:
     weight_decay: float = 0.0
     clip: float = 1.0
     optimizer: str = "adamw"
+    adamw_lr: float | None = None
 
-    def rate(self, step: int) -> float:
+    def share(self, step: int) -> float:
+        """Of the peak learning rates, in the step of that number from 0."""
         rise = max(1, round(self.steps * self.warmup))
         if step < rise:
-            return self.lr * (step + 1) / rise
+            return (step + 1) / rise
         progress = (step - rise) / max(1, self.steps - rise)
-        return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def train(
@@ -84,7 +86,7 @@ def train(
             f"let --accumulate be a multiple of {group.count}."
         )
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizers = optimizers_of(model, schedule.optimizer, schedule.lr, schedule.weight_decay)
+    optimizers = optimizers_of(model, schedule.optimizer, schedule.lr, schedule.weight_decay, schedule.adamw_lr)
     start = _restore(model, optimizers, checkpoint)
     model.train()
     step_of = group.prepare(_Step(model, loss_of))
@@ -93,7 +95,7 @@ def train(
         total=schedule.steps, initial=start, desc=label, unit="step", mininterval=2.0, disable=not (bar and group.first)
     ) as progress:
         for step in range(start, schedule.steps):
-            set_rate(optimizers, schedule.rate(step))
+            set_rate(optimizers, schedule.share(step))
             several: list[Losses] = []
             for share in shares:
                 with nullcontext() if share == shares[-1] else group.unsynchronised(step_of):

@@ -59,8 +59,11 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     return x.mT if tall else x
 
 
-def optimizers_of(model: nn.Module, name: str, lr: float, weight_decay: float) -> list[torch.optim.Optimizer]:
-    """What trains ``model``; decay is on matrices only.
+def optimizers_of(
+    model: nn.Module, name: str, lr: float, weight_decay: float, adamw_lr: float | None = None
+) -> list[torch.optim.Optimizer]:
+    """What trains ``model``, each group at its peak rate: ``adamw_lr`` is that of what "muon" leaves to AdamW, ``lr`` unless
+    it is given; decay is on matrices only.
 
     "muon" leaves to AdamW what is no map from one hidden width to another: vectors, embeddings, and matrices with a row or
     a column for each token of the vocabulary, or with a single one.
@@ -72,9 +75,12 @@ def optimizers_of(model: nn.Module, name: str, lr: float, weight_decay: float) -
         {"params": [p for p in rest if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.95), fused=True)]
+    rate = lr if adamw_lr is None or name != "muon" else adamw_lr
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)]
     if hidden:
         made.append(Muon(hidden, lr=lr, weight_decay=weight_decay))
+    for group in (group for optimizer in made for group in optimizer.param_groups):
+        group["peak"] = group["lr"]
     return made
 
 
@@ -84,8 +90,8 @@ def _hidden(model: nn.Module, trained: Sequence[Tensor]) -> list[Tensor]:
     return [p for p in trained if p.ndim == 2 and min(p.shape) > 1 and not vocabulary & set(p.shape)]
 
 
-def set_rate(several: Iterable[torch.optim.Optimizer], lr: float) -> None:
-    """Set the learning rate of all."""
+def set_rate(several: Iterable[torch.optim.Optimizer], share: float) -> None:
+    """Set the learning rates of all to this share of their peaks."""
     for optimizer in several:
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = share * group["peak"]

@@ -33,6 +33,9 @@ from dspark_lab.training.optimizers import OPTIMIZERS
 from dspark_lab.training.processes import Alone
 from dspark_lab.training.state_cache import StateCache
 
+USUAL_LR = {"muon": 5e-3, "adamw": 2e-3}
+"""Peak learning rates that did best on the pocket target."""
+
 LOG_EVERY = 20
 """Steps between lines of the log."""
 
@@ -45,18 +48,21 @@ class Plan:
         options: the drafter. loss: what is minimised, the kind's ``usual_loss`` unless another is given.
         steps: optimiser steps of each cycle; every cycle begins anew with the rate, from the weights of the one before.
         batch: answers a step; accumulate: in how many batches, whose gradients are added up.
-        lr: peak learning rate of AdamW. seed: of the weights, the order of answers and the anchors.
+        lr: peak learning rate, the optimizer's ``USUAL_LR`` unless another is given. seed: of the weights, the order of
+            answers and the anchors.
         optimizer: "muon" learns in a third of the steps or fewer that "adamw" takes.
+        adamw_lr: peak learning rate of what Muon leaves to AdamW, twice ``lr`` unless another is given.
     """
 
     options: Options
     loss: LossWeights | None = None
     steps: tuple[int, ...] = (1_200,)
-    batch: int = 24
+    batch: int = 16
     accumulate: int = 1
-    lr: float = 2e-3
+    lr: float | None = None
     seed: int = 0
     optimizer: str = "muon"
+    adamw_lr: float | None = None
 
     def __post_init__(self) -> None:
         if self.accumulate < 1 or self.batch % self.accumulate:
@@ -66,6 +72,12 @@ class Plan:
             )
         if self.optimizer not in OPTIMIZERS:
             raise LabError(f"there is no optimizer {self.optimizer!r}: take one of {', '.join(OPTIMIZERS)}.")
+
+    def settled(self) -> Plan:
+        """With what is usual in place of what was left open."""
+        lr = USUAL_LR[self.optimizer] if self.lr is None else self.lr
+        rest = 2 * lr if self.adamw_lr is None and self.optimizer == "muon" else self.adamw_lr
+        return replace(self, loss=self.loss or usual_loss(self.options.kind), lr=lr, adamw_lr=rest)
 
 
 @dataclass(frozen=True)
@@ -116,7 +128,7 @@ class Trainer:
         group: Alone | None = None,
     ) -> None:
         self.target, self.work = target, Path(work)
-        self.plan = replace(plan, loss=plan.loss or usual_loss(plan.options.kind))
+        self.plan = plan.settled()
         self._kind = training_of(plan.options.kind)
         self._save_every, self._bar, self._group = save_every, bar, group or Alone()
         self._lock, self._stopped = threading.Lock(), False
@@ -185,7 +197,7 @@ class Trainer:
         return train(
             self.model,
             objective,
-            Schedule(steps, plan.lr, optimizer=plan.optimizer),
+            Schedule(steps, plan.lr or 0.0, optimizer=plan.optimizer, adamw_lr=plan.adamw_lr),
             self.work / f"checkpoint-{cycle}",
             accumulate=plan.accumulate,
             save_every=self._save_every,

@@ -25,7 +25,7 @@ def test_several_drafters_are_measured_side_by_side_and_written(
     cli: Any, target: list[str], pair: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dspark_lab.cli.figures.find_chromium", lambda: None)
-    options = ["--suite", "pocket", "--prompts", "2", "--json", "e.json", "--figures", "figures"]
+    options = ["--suite", "pocket", "--prompts", "4", "--json", "e.json", "--figures", "figures"]
     result = cli("eval", *options, *target, "--drafter", pair[3], "--drafter", "none")
     assert result.exit_code == 0, result.output
     assert "accepted length tau" in result.stdout and "macro" in result.stdout and "measured on" in result.stdout
@@ -78,7 +78,7 @@ def test_an_experiment_says_how_to_make_what_is_missing(cli: Any, tiny_folder: P
     arguments = ["--paper", "table1", "--checkpoints", "drafters", "--prompts", "1", "--json", "e.json"]
     result = cli("eval", *arguments, *target)
     assert result.exit_code == 0, result.output
-    assert "missing eagle3, which this makes: dspark-lab train drafter --kind eagle3 --target" in result.stderr
+    assert "missing eagle3, which this makes: dspark-lab train drafter --kind eagle3 --loss ce=1 --target" in result.stderr
     assert "Table 1" in result.stdout and "not shown: eagle3, dflash, dflash-tv, dspark-ce" in result.stdout
     written = json.loads(Path("e.json").read_text())
     assert list(written["drafters"]) == ["dspark"] and list(written["missing"]) == [

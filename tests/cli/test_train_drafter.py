@@ -132,7 +132,7 @@ def test_a_killed_training_goes_on_and_ends_bitwise_the_same(cli: Any, small: li
         (["--taps", "2,0"], "rising numbers"),
         (["--taps", "one"], "--taps is 'one'"),
         (["--loss", "ce=-1"], "ce is -1.0"),
-        (["--loss", "kl=1"], "'kl=1' is no weight"),
+        (["--loss", "js=1"], "'js=1' is no weight"),
         (["--loss", "tv=nan"], "tv is nan"),
         (["--prompts", "none.jsonl"], "none.jsonl"),
         (["--served", "me"], "no --server"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -131,16 +130,20 @@ def test_a_file_without_the_papers_numbers_is_refused(tmp_path: Path, text: str)
 def test_each_checkpoint_has_the_command_that_makes_it() -> None:
     commands = {c.name: c.command(Path("runs/d r"), "Qwen/Qwen3-4B") for group in EXPERIMENTS.values() for c in group}
     answers = "--target Qwen/Qwen3-4B --answers-in 'runs/d r/answers' --out 'runs/d r/"
-    assert commands["eagle3"] == f"dspark-lab train drafter --kind eagle3 {answers}eagle3'"
-    assert commands["dflash"] == f"dspark-lab train drafter --kind dflash {answers}dflash'"
+    assert commands["eagle3"] == f"dspark-lab train drafter --kind eagle3 --loss ce=1 {answers}eagle3'"
+    assert commands["dflash"] == f"dspark-lab train drafter --kind dflash --loss ce=1 {answers}dflash'"
     assert commands["dflash-tv"] == f"dspark-lab train drafter --kind dflash --loss ce=1,tv=0.9 {answers}dflash-tv'"
-    assert "--kind dspark --block 11 --head rnn --target" in commands["dspark-block11-rnn"]
+    assert "--kind dspark --block 11 --head rnn --loss ce=1,tv=0.9,conf=1 --target" in commands["dspark-block11-rnn"]
     assert "--kind dspark --loss ce=1,conf=1" in commands["dspark-ce"]
     pocket = EXPERIMENTS["table1"][0].command(Path("runs"))
-    assert re.search(r"--steps \d+(,\d+)* --optimizer \w+ --answers-in runs/answers", pocket)
     recipe = json.loads((POCKET / "recipe.json").read_text())
-    assert f"--steps {','.join(map(str, recipe['drafter_steps']))} " in pocket, "as long as the shipped drafter was"
-    assert f"--optimizer {recipe['drafter_optimizer']} " in pocket
+    steps, rate = ",".join(map(str, recipe["drafter_steps"])), f"{recipe['drafter_lr']:g}"
+    as_shipped = f"--steps {steps} --batch {recipe['drafter_batch']} --optimizer {recipe['drafter_optimizer']}"
+    assert f"{as_shipped} --lr {rate} --adamw-lr {rate} --answers-in runs/answers" in pocket, (
+        "as the shipped drafter was"
+    )
+    dspark = next(c for c in EXPERIMENTS["table1"] if c.name == "dspark")
+    assert f"--loss {recipe['drafter_loss']} " in dspark.command(Path("runs"))
     names = [c.name for experiment in ("table1", "fig3", "fig4") for c in EXPERIMENTS[experiment]]
     assert len(names) == len(set(names))
 

@@ -129,9 +129,9 @@ def test_every_step_is_reported_and_learns(whole: tuple[nn.Module, History]) -> 
 
 
 def test_the_rate_rises_in_a_line_then_falls_as_a_cosine() -> None:
-    schedule = Schedule(steps=100, lr=1.0, warmup=0.1)
-    assert [schedule.rate(step) for step in range(10)] == pytest.approx([0.1 * (i + 1) for i in range(10)])
-    assert schedule.rate(10) == pytest.approx(1.0)
-    assert schedule.rate(55) == pytest.approx(0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi / 2)))
-    assert schedule.rate(100) == pytest.approx(0.01)
-    assert Schedule(steps=1, lr=1.0).rate(0) == 1.0
+    schedule = Schedule(steps=100, lr=3.0, warmup=0.1)
+    assert [schedule.share(step) for step in range(10)] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert schedule.share(10) == pytest.approx(1.0)
+    assert schedule.share(55) == pytest.approx(0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi / 2)))
+    assert schedule.share(100) == pytest.approx(0.01)
+    assert Schedule(steps=1, lr=1.0).share(0) == 1.0

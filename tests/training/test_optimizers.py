@@ -48,9 +48,13 @@ def test_only_maps_between_hidden_widths_are_muons() -> None:
     assert [tuple(p.shape) for p in decayed["params"]] == [(50, 8), (50, 12), (1, 50)]
     assert all(p.ndim == 1 for p in plain["params"]) and len(plain["params"]) == 4
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.3, 0.0)
-    set_rate([adamw, muon], 0.7)
-    assert {group["lr"] for optimizer in (adamw, muon) for group in optimizer.param_groups} == {0.7}
-    (alone,) = optimizers_of(model, "adamw", 0.1, 0.3)
+    set_rate([adamw, muon], 0.5)
+    assert {group["lr"] for optimizer in (adamw, muon) for group in optimizer.param_groups} == {0.05}
+    adamw, muon = optimizers_of(model, "muon", 0.1, 0.3, adamw_lr=0.4)
+    set_rate([adamw, muon], 0.5)
+    assert [{group["lr"] for group in optimizer.param_groups} for optimizer in (adamw, muon)] == [{0.2}, {0.05}]
+    (alone,) = optimizers_of(model, "adamw", 0.1, 0.3, adamw_lr=0.4)
+    assert {group["lr"] for group in alone.param_groups} == {0.1}
     assert sum(len(group["params"]) for group in alone.param_groups) == 8
 
 

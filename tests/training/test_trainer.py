@@ -15,7 +15,7 @@ from dspark_lab.errors import LabError
 from dspark_lab.loading import Lab
 from dspark_lab.training import state_cache
 from dspark_lab.training.kinds import Options
-from dspark_lab.training.losses import LossWeights
+from dspark_lab.training.losses import TERMS, LossWeights
 from dspark_lab.training.trainer import Plan, Trainer, mask_token
 
 ROWS = [(list(range(20 + i, 30 + i)), [*(40 + (7 * i + 3 * k) % 200 for k in range(5 + i % 9)), 1]) for i in range(40)]
@@ -48,7 +48,7 @@ def test_every_step_says_how_far_the_training_is(
     monkeypatch.setattr("dspark_lab.training.trainer.LOG_EVERY", 2)
     records = list(Trainer(tiny_lab.target, ROWS, plan, tmp_path / "run", bar=False))
     assert [r.step for r in records] == list(range(1, 9)) and {r.steps for r in records} == {8}
-    assert all(set(r.losses) == {"loss", "ce", "tv", "conf", "accept"} for r in records)
+    assert all(set(r.losses) == {"loss", "ce", "tv", "conf", "accept", "kl"} for r in records)
     assert all(1 <= r.tau <= 5 and len(r.alpha) == 4 and r.blocks_per_second > 0 for r in records)
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == [2, 4, 6, 8]
@@ -96,13 +96,13 @@ def test_a_folder_of_another_training_is_refused(tiny_lab: Lab, plan: Plan, tmp_
         Trainer(tiny_lab.target, ROWS, other, tmp_path, bar=False)
 
 
-@pytest.mark.parametrize(("kind", "said"), [("dspark", {"ce", "tv", "conf"}), ("dflash", {"ce"}), ("eagle3", {"ce"})])
+@pytest.mark.parametrize(("kind", "said"), [("dspark", {"kl", "tv", "conf"}), ("dflash", {"kl"}), ("eagle3", {"kl"})])
 def test_each_kind_has_a_loss_of_its_own(tiny_lab: Lab, tmp_path: Path, kind: str, said: set[str]) -> None:
     shape = Options(kind, 4, block_size=3, rank=8, anchors=4, taps=(0, 1, 2))
     trainer = Trainer(tiny_lab.target, ROWS, Plan(shape, steps=(1,), batch=4), tmp_path, bar=False)
     weights = trainer.plan.loss
     assert weights is not None
-    assert {name for name in ("ce", "tv", "conf") if getattr(weights, name) > 0.5} == said
+    assert {name for name in TERMS if getattr(weights, name) > 0.5} == said
 
 
 def test_a_step_in_parts_is_the_mean_of_the_parts(tiny_lab: Lab, plan: Plan, tmp_path: Path) -> None:

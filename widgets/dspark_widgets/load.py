@@ -178,9 +178,9 @@ class LoadLab(Zooming):
             curves = tuple(curve(c, found[c.name], loads) for c in chosen)
             # Where some load needs more tokens a step than were measured, the rate is carried on, and modelled then.
             carried = {r.step_rate for results_of in found.values() for r in results_of} - {rate.title}
-            used = {"title": min(carried), "source": "modelled"} if carried else {}
             done = sum(map(len, found.values()))
-            self.serving = to_json(replace(shown, curves=curves, state=state, done=done, **used))
+            now = replace(shown, curves=curves, state=state, done=done)
+            self.serving = to_json(replace(now, title=min(carried), source="modelled") if carried else now)
 
         def on_result(name: str, result: Result) -> None:
             with self._telling:
