@@ -24,7 +24,7 @@ def notebook(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
-SHORTER = {"answers = 768": "answers = 24", "steps = 240": "steps = 6", "seeds = 3": "seeds = 1"}
+SHORTER = {"answers = 768": "answers = 24", "steps = 360": "steps = 6", "seeds = 3": "seeds = 1"}
 """What a test runs less of, in cells tagged "parameters"."""
 
 
