@@ -1,6 +1,6 @@
 // Drawing again only what has changed.
 import { Component } from "preact";
-import { useCallback, useRef } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { spokenNow } from "../language.js";
 import { html } from "./html.js";
 
@@ -38,4 +38,16 @@ export function useSame(act) {
   const latest = useRef(act);
   latest.current = act;
   return /** @type {any} */ (useCallback((/** @type {any[]} */ ...given) => latest.current(...given), /** @type {any[]} */ ([])));
+}
+
+/**
+ * A value as it was in the last picture: what is drawn from it follows one picture later, and does not delay what answers the reader first.
+ * @template T
+ * @param {T} value @param {(old: T, now: T) => boolean} [late] whether the old value may still be shown
+ * @returns {T}
+ */
+export function useAfterPaint(value, late = () => true) {
+  const [painted, setPainted] = useState(value);
+  useEffect(() => setPainted(value), [value]);
+  return late(painted, value) ? painted : value;
 }

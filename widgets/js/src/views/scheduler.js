@@ -2,7 +2,7 @@
 import { useMemo, useRef } from "preact/hooks";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
-import { memo, useSame } from "../draw/memo.js";
+import { memo, useAfterPaint, useSame } from "../draw/memo.js";
 import { NumberInput } from "../draw/number.js";
 import { reveal, useBeforePaint } from "../draw/reveal.js";
 import { Rich } from "../draw/rich.js";
@@ -89,6 +89,9 @@ export function Scheduler({ model }) {
   </section>`;
 }
 
+/** @param {Plan | undefined} a @param {Plan | undefined} b */
+const sameRound = (a, b) => a?.branch === b?.branch && a?.round === b?.round;
+
 /** @param {{ model: import("../store.js").Model, spot: import("./place.js").Spot }} props */
 function Scheduled({ model, spot }) {
   const { branch, round } = spot;
@@ -105,7 +108,8 @@ function Scheduled({ model, spot }) {
     const same = name !== "policy" && value === (name === "load" ? run.load : run.rate);
     edits.change({ settings: same ? others : { ...others, [name]: value } });
   });
-  const points = useMemo(() => curvePoints(rate) ?? plan?.rates ?? [], [rate, plan]);
+  const charted = useAfterPaint(plan, sameRound);
+  const points = useMemo(() => curvePoints(rate) ?? charted?.rates ?? [], [rate, charted]);
   const draw = useSame((/** @type {[number, number][]} */ next) => change("step_rate", curveName(next)));
   const pick = useSame((/** @type {number} */ n) => change("load", n));
   const asRun = plan && plan.schedule.length === round.schedule?.length && plan.policy === run.policy && plan.load === run.load && rate === run.rate && !Object.keys(edits.value.confidence).length;
@@ -115,14 +119,20 @@ function Scheduled({ model, spot }) {
     ${error && html`<p class="dl-error" role="alert" data-testid="plan-error">${error}</p>`}
     ${plan && html`<p class="dl-note" data-testid="plan-facts">${scheduleFacts(plan.schedule)}. ${scheduleGrounds(plan.schedule)} ${asRun ? C.asRun : run.policy === "fixed" && plan.policy === INSTEAD && plan.load === run.load ? C.unscheduled(policyName(plan.policy)) : C.preview}</p>
       ${!model.still && html`<${Pending} round=${round} edits=${edits} value=${wanted} hint=${C.forkHint} id="fork-plan" />`}
-      <div class="dl-planparts"><h3 class="dl-label">${C.queue}</h3><p class="dl-lead">${C.queueLead(plan.schedule.candidates, plan.load + 1)}</p>
-      <${QueueChart} plan=${plan} />
-      <${Queue} plan=${plan} /></div>
-      <div class="dl-lenses"><div><h3 class="dl-label">${C.rateTitle}</h3><p class="dl-note">${model.still ? C.rateRead : C.rateLead}</p>
-        <${RateChart} plan=${plan} points=${points} title=${plan.schedule.step_rate} onDraw=${model.still ? null : draw} /></div>
-      <div><h3 class="dl-label">${C.cuts}</h3><p class="dl-note">${C.cutsLead}</p><${CutsChart} plan=${plan} gamma=${round.gamma} onPick=${model.still ? null : pick} /></div></div>
-      <div class="dl-lenses"><div><h3 class="dl-label">${C.policies}</h3><${Decisions} plan=${plan} gamma=${round.gamma} /></div><${Leak} plan=${plan} /></div>`}`;
+      <${Charts} plan=${charted} gamma=${round.gamma} points=${points} still=${model.still} draw=${draw} pick=${pick} />`}`;
 }
+
+/**
+ * The queue, the step rate and the cuts as pictures, and what policies decide.
+ * @param {{ plan: Plan, gamma: number, points: [number, number][], still: boolean | undefined, draw: (points: [number, number][]) => void, pick: (load: number) => void }} props
+ */
+const Charts = memo(({ plan, gamma, points, still, draw, pick }) => html`<div class="dl-planparts"><h3 class="dl-label">${C.queue}</h3><p class="dl-lead">${C.queueLead(plan.schedule.candidates, plan.load + 1)}</p>
+    <${QueueChart} plan=${plan} />
+    <${Queue} plan=${plan} /></div>
+  <div class="dl-lenses"><div><h3 class="dl-label">${C.rateTitle}</h3><p class="dl-note">${still ? C.rateRead : C.rateLead}</p>
+    <${RateChart} plan=${plan} points=${points} title=${plan.schedule.step_rate} onDraw=${still ? null : draw} /></div>
+  <div><h3 class="dl-label">${C.cuts}</h3><p class="dl-note">${C.cutsLead}</p><${CutsChart} plan=${plan} gamma=${gamma} onPick=${still ? null : pick} /></div></div>
+  <div class="dl-lenses"><div><h3 class="dl-label">${C.policies}</h3><${Decisions} plan=${plan} gamma=${gamma} /></div><${Leak} plan=${plan} /></div>`);
 
 /** The name of the step rate that a round ran with. @param {Round[]} rounds @param {number} index @param {string} first */
 export function rateOf(rounds, index, first) {
