@@ -39,7 +39,7 @@ def app(voila: str, browser: Browser, workplace: Workplace) -> Iterator[tuple[Pa
 def ready(app: tuple[Page, Watch]) -> Iterator[Page]:
     """That page, its models loaded and its controls as at first."""
     page, watch = app
-    page.get_by_test_id("drafter").check()
+    page.get_by_test_id("drafter").select_option("dspark")
     page.get_by_test_id("policy").select_option("fixed")
     fill(page, temperature=1, gamma=7, seed=SEED, max_tokens=TOKENS, load=0)
     yield page
@@ -220,8 +220,22 @@ def test_the_load_moves_the_cut_in_a_run_and_in_a_fork(ready: Page, pocket_lab: 
     expect(ready.get_by_test_id("diff-cause")).to_contain_text("You set the load from 200 to 0")
 
 
+def test_another_drafter_is_chosen_and_runs(ready: Page, pocket_lab: Lab) -> None:
+    ready.get_by_test_id("drafter").select_option("mtp")
+    generate(ready, PROMPT, max_tokens=24)
+    trace = run(pocket_lab.with_drafter("mtp"), max_new_tokens=24).trace()
+    assert trace.drafter is not None and trace.drafter.kind == "mtp"
+    check_trace(ready, trace)
+
+
+def test_the_round_is_in_sight_below_what_can_be_asked(ready: Page) -> None:
+    """On a small laptop's screen, with nothing scrolled."""
+    ready.evaluate("document.querySelector('.dl-app').scrollIntoView()")
+    expect(ready.get_by_test_id("cell-token-1")).to_be_in_viewport()
+
+
 def test_without_the_drafter_a_round_is_a_token(ready: Page, pocket_lab: Lab) -> None:
-    ready.get_by_test_id("drafter").uncheck()
+    ready.get_by_test_id("drafter").select_option("none")
     generate(ready, PROMPT, max_tokens=8)
     trace = run(pocket_lab, drafter=False, max_new_tokens=8).trace()
     assert all(len(r.emitted) == 1 and not r.positions for r in trace.rounds)

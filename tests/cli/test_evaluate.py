@@ -78,7 +78,9 @@ def test_an_experiment_says_how_to_make_what_is_missing(cli: Any, tiny_folder: P
     arguments = ["--paper", "table1", "--checkpoints", "drafters", "--prompts", "1", "--json", "e.json"]
     result = cli("eval", *arguments, *target)
     assert result.exit_code == 0, result.output
-    assert "missing eagle3, which this makes: dspark-lab train drafter --kind eagle3 --loss ce=1 --target" in result.stderr
+    assert (
+        "missing eagle3, which this makes: dspark-lab train drafter --kind eagle3 --loss ce=1 --target" in result.stderr
+    )
     assert "Table 1" in result.stdout and "not shown: eagle3, dflash, dflash-tv, dspark-ce" in result.stdout
     written = json.loads(Path("e.json").read_text())
     assert list(written["drafters"]) == ["dspark"] and list(written["missing"]) == [

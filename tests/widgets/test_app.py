@@ -117,7 +117,7 @@ def test_generating_shows_the_recorded_run_and_measures_both_without_recording(r
 
 def test_without_the_drafter_the_plain_run_is_shown(recorded: Path) -> None:
     app = loaded(recorded)
-    generate(app, prompt="count", drafter=False)
+    generate(app, prompt="count", drafter="none")
     assert {r["gamma"] for r in app.trace["rounds"]} == {0}
     assert app.speeds["speculative"]
     assert app.speeds["autoregressive"]

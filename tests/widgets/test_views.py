@@ -207,12 +207,35 @@ def test_the_page_goes_on_with_the_drafter_of_the_lane_that_is_opened(tiny_lab: 
     ask(app, type="race", prompt=PROMPT, drafters=["prompt-lookup", "none"])
     ask(app, type="open", lane="prompt-lookup", round=0)
     titles = {runner.name: runner.title for runner in runners()}
-    assert (app.info["drafter"], app.controls["drafter"]) == (titles["prompt-lookup"], True)
+    assert (app.info["drafter"], app.controls["drafter"]) == (titles["prompt-lookup"], "prompt-lookup")
     ask(app, type="generate", controls=app.controls)
     assert app.trace["drafter"]["kind"] == "prompt-lookup" and not app.status["error"]
     ask(app, type="race", prompt=PROMPT, drafters=["none"])
     ask(app, type="open", lane="none", round=0)
-    assert app.controls["drafter"] is False
+    assert app.controls["drafter"] == "none"
+
+
+def test_the_page_drafts_by_the_drafter_that_is_chosen(tiny_lab: Lab) -> None:
+    app = LabApp(lambda: tiny_lab, recorded="nowhere")
+    assert app.wait_loaded(60)
+    app.controls = {**app.controls, "prompt": PROMPT, "max_new_tokens": 6}
+    assert (app.controls["drafter"], app.controls["gamma"]) == ("dspark", tiny_lab.block_size)
+    titles = {runner.name: runner.title for runner in runners()}
+    ask(app, type="choose", drafter="prompt-lookup")
+    assert (app.controls["drafter"], app.info["drafter"]) == ("prompt-lookup", titles["prompt-lookup"])
+    ask(app, type="generate", controls=app.controls)
+    assert app.trace["drafter"]["kind"] == "prompt-lookup" and not app.status["error"]
+    ask(app, type="choose", drafter="none")
+    ask(app, type="generate", controls=app.controls)
+    assert app.trace["drafter"] is None and {r["gamma"] for r in app.trace["rounds"]} == {0}
+    ask(app, type="generate", controls={**app.controls, "drafter": "dspark"})  # what the controls say is what runs
+    assert app.trace["drafter"]["kind"] == "dspark" and app.info["drafter"] == titles["dspark"]
+    before = app.controls
+    ask(app, type="choose", drafter="oracle")
+    refused(app, "generate", "no drafter 'oracle' is at hand: take one of dspark,")
+    assert app.controls == before
+    ask(app, type="choose", drafter="dspark")
+    assert not app.status["error"]
 
 
 def test_acceptance_counts_what_was_reached() -> None:

@@ -81,7 +81,9 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         try:
             lab = load()
             own = getattr(getattr(lab, "drafter", None), "info", None)
-            self._choose(lab, getattr(own, "kind", ""))
+            kind = str(getattr(own, "kind", self.controls["drafter"]))
+            self._lab = self._labs[kind] = lab
+            self._choose(kind)
             self.offer_drafters()
         except Exception as failure:
             error = f"The models could not be loaded: {explain(failure)} {LOAD_REMEDY}"
@@ -102,18 +104,25 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         super().on_open(request)
         self._tell_origin()
         self.speeds = None
-        if request.lane == ALONE:
-            self.controls = {**self.controls, "drafter": False}
-        else:
-            self._choose(self._labs[request.lane], request.lane)
-            self.controls = {**self.controls, "drafter": True}
+        self._choose(request.lane)
 
-    def _choose(self, lab: Lab, kind: str) -> None:
-        """What the page runs from now on."""
-        self._lab, block = lab, int(getattr(lab, "block_size", BLOCK_SIZE))
-        title = next((runner.title for runner in runners() if runner.name == kind), kind)
-        self.info = {**self.info, "block_size": block, "drafter": title}
-        self.controls = {**self.controls, "gamma": min(self.controls["gamma"], block)}
+    def on_choose(self, request: requests.ChooseRequest) -> None:
+        self._loaded()
+        if self._worker.busy:
+            raise LabError("a run is still at work: stop it or wait for its end.")
+        self._choose(request.drafter)
+        self.forgive("generate")
+
+    def _choose(self, kind: str) -> None:
+        """Draft so from now on. Raises LabError where it cannot be, and all stays as it is."""
+        chosen: dict[str, Any] = {"drafter": kind}
+        if kind != ALONE:
+            self._lab = self.lab_of(kind)
+            block = _block(self._lab)
+            title = next((runner.title for runner in runners() if runner.name == kind), kind)
+            self.info = {**self.info, "block_size": block, "drafter": title}
+            chosen["gamma"] = min(self.controls["gamma"], block)
+        self.controls = {**self.controls, **chosen}
 
     def race_settings(self, prompt: str) -> Settings:
         """As the page's controls are; each drafter drafts at most its block."""
@@ -128,7 +137,10 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         gamma = trace.settings.get("gamma")
         if gamma is None:
             gamma = trace.rounds[0].gamma if trace.rounds else BLOCK_SIZE
-        changed = {**self.controls, **known, "prompt": trace.prompt, "drafter": gamma > 0}
+        kind = trace.drafter.kind if gamma and trace.drafter else ALONE
+        if self._lab is not None:
+            self._choose(kind)
+        changed = {**self.controls, **known, "prompt": trace.prompt, "drafter": kind}
         with self.hold_sync():
             self.show(trace, cursor)
             self.controls = {**changed, "gamma": min(gamma, self.info["block_size"]) or self.controls["gamma"]}
@@ -136,9 +148,11 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
             self.speeds = None
 
     def on_generate(self, request: requests.GenerateRequest) -> None:
-        lab, controls = self._loaded(), request.controls
-        settings = read_controls(controls, self.info["block_size"], self._limits)
+        controls = request.controls
+        lab = self._lab_for(controls.drafter)
+        settings = read_controls(controls, _block(lab), self._limits)
         lab.check(controls.prompt)  # before the page is cleared: what cannot run leaves all as it is
+        self._choose(controls.drafter)
 
         def job(should_stop: Stop) -> None:
             self._clear(lab, controls, settings)
@@ -148,17 +162,20 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
 
     def on_restore(self, request: requests.RestoreRequest) -> None:
         lab, link = self._loaded(), permalink.decode(request.link)
-        gamma = self.info["block_size"] if link.settings.gamma is None else link.settings.gamma
-        known = {name: getattr(link.settings, name) for name in CHOSEN}
-        controls = contract.Controls(
-            **{**known, "prompt": link.prompt, "gamma": gamma, "drafter": link.drafter is not None}
-        )
-        read_controls(controls, self.info["block_size"], self._limits)
         lab.check(link.prompt)
+        kind = link.drafter.kind if link.drafter else ALONE
+        if kind not in {ALONE, *self._labs, *(runner.name for runner in runners())}:
+            kind = next(name for name, own in self._labs.items() if own is lab)
+        lab = self._lab_for(kind)
+        gamma = _block(lab) if link.settings.gamma is None else link.settings.gamma
+        known = {name: getattr(link.settings, name) for name in CHOSEN}
+        controls = contract.Controls(**{**known, "prompt": link.prompt, "gamma": gamma, "drafter": kind})
+        read_controls(controls, _block(lab), self._limits)
+        self._choose(kind)
 
         def job(should_stop: Stop) -> None:
             self._clear(lab, controls, link.settings)
-            self._restore(self._lab_for(lab, link), link, should_stop)
+            self._restore(lab, link, should_stop)
 
         self.work("link", job)
 
@@ -175,18 +192,6 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
                 raise LabError(f"Fork {number} of this link cannot be made here: {error}") from error
         self.cursor = {**to_json(link.cursor), "serial": self.cursor["serial"]}
 
-    def _lab_for(self, lab: Lab, link: permalink.Permalink) -> Lab:
-        """The pair with the link's kind of drafter, where that is another one that can be had."""
-        own = getattr(getattr(lab, "drafter", None), "info", None)
-        if own is None or link.drafter is None:
-            return lab
-        kind = link.drafter.kind
-        if kind == own.kind or kind not in {runner.name for runner in runners()}:
-            return lab
-        if kind not in self._labs:
-            self._labs[kind] = lab.with_drafter(kind)
-        return self._labs[kind]
-
     def _loaded(self) -> Lab:
         """Raises LabError while there are no models."""
         if self._lab is not None:
@@ -194,6 +199,11 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         if self._loading:
             raise LabError("the models are still loading: wait a moment.")
         raise LabError("no models are loaded: only recorded examples can be shown.")
+
+    def _lab_for(self, kind: str) -> Lab:
+        """Who runs with that drafter, "none" with none. Raises LabError where it cannot be."""
+        own = self._loaded()
+        return own if kind == ALONE else self.lab_of(kind)
 
     def _tell_origin(self, example: str = "", made_by: tuple[contract.ModelName, ...] = ()) -> None:
         """Say whether a recorded example is shown, or a link's rounds by other models than its own."""
@@ -213,7 +223,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
 
     def _measure(self, lab: Lab, controls: contract.Controls, settings: Settings, should_stop: Stop) -> None:
         """The run that is shown, recorded and streamed; then both ways without recording, for their speeds."""
-        shown = lab.generate(controls.prompt, settings, controls.drafter, self._on_round, should_stop).session
+        shown = lab.generate(controls.prompt, settings, controls.drafter != ALONE, self._on_round, should_stop).session
         with self.hold_sync():
             place = self.cursor
             self.show(shown)
@@ -234,3 +244,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
     def _send_rounds(self, have: int) -> None:
         if 0 <= have < len(self._streamed):
             self.send(to_json(requests.RoundsReply(self.run, have, tuple(self._streamed[have:]))))
+
+
+def _block(lab: Lab) -> int:
+    return int(getattr(lab, "block_size", BLOCK_SIZE))

@@ -98,8 +98,8 @@ class Status:
 
 @dataclass(frozen=True)
 class Controls:
-    """What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused, and
-    so are ``policy`` and ``load``."""
+    """What the page's controls hold. ``drafter`` is a kind of drafter, or "none" for one token a round; ``gamma``, the number of
+    tokens drafted a round, is unused then, and so are ``policy`` and ``load``."""
 
     prompt: str = ""
     temperature: float = 1.0
@@ -110,7 +110,7 @@ class Controls:
     max_new_tokens: int = 64
     policy: str = "fixed"
     load: int = 0
-    drafter: bool = True
+    drafter: str = "dspark"
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,17 @@ class DrafterRace(View):
         device = str(getattr(self._lab, "device", ""))
         self.race = to_json(results.Race(runners(), "", {}, device, ()))
 
+    def lab_of(self, name: str) -> Lab:
+        """The target with the drafter of that name, "none" for none, loaded once. Raises LabError where it is not at hand."""
+        if name not in self._labs:
+            names = [runner.name for runner in runners()]
+            if self._lab is None:
+                raise LabError("no models are loaded: only recorded examples can be shown.")
+            if name not in names:
+                raise LabError(f"no drafter {name!r} is at hand: take one of {', '.join(names)}.")
+            self._labs[name] = self._lab.with_drafter(None if name == ALONE else name)
+        return self._labs[name]
+
     def race_settings(self, _prompt: str) -> Settings:
         """What a race on this prompt runs with. Raises LabError where that cannot be run."""
         return self._settings
@@ -122,13 +133,13 @@ class DrafterRace(View):
             race = results.Race(runners(), request.prompt, asdict(settings), lab.device, tuple(lanes))
             self.race = to_json(race)
             for number in range(len(lanes)):
-                self._run(lab, race, lanes, number, settings, should_stop)
+                self._run(race, lanes, number, settings, should_stop)
 
         self.work("race", job)
 
     def _run(
-        self, lab: Lab, race: results.Race, lanes: list[results.Lane], number: int, settings: Settings, should_stop: Stop
-    ) -> None:  # fmt: skip
+        self, race: results.Race, lanes: list[results.Lane], number: int, settings: Settings, should_stop: Stop
+    ) -> None:
         """One drafter: a run that is recorded, then one that is measured. Its failure is its own lane's."""
         rounds: list[Round] = []
 
@@ -147,9 +158,7 @@ class DrafterRace(View):
         publish(state="running")
         self.set_status("racing", f"{lanes[number].title}: loading")
         try:
-            if name not in self._labs:
-                self._labs[name] = lab.with_drafter(None if name == ALONE else name)
-            mine, own = self._labs[name], settings
+            mine, own = self.lab_of(name), settings
             if settings.gamma is not None:
                 own = replace(settings, gamma=min(settings.gamma, mine.block_size))
             shown = mine.generate(race.prompt, own, name != ALONE, on_round, should_stop).session

@@ -36,6 +36,14 @@ class DeleteRequest:
 
 
 @dataclass(frozen=True)
+class ChooseRequest:
+    """Draft by this kind of drafter from now on, "none" for by none."""
+
+    drafter: str
+    type: Literal["choose"] = "choose"
+
+
+@dataclass(frozen=True)
 class GenerateRequest:
     """Run the prompt with and without the drafter."""
 
@@ -171,7 +179,7 @@ class PlanRequest:
 
 
 Request = (
-    ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
+    ForkRequest | DeleteRequest | ChooseRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
     | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest
     | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest
 )  # fmt: skip
@@ -209,6 +217,7 @@ _REQUESTS: dict[str, type[Any]] = {kind.type: kind for kind in get_args(Request)
 _WHERE: dict[str, Where] = {
     "fork": "fork",
     "delete": "fork",
+    "choose": "generate",
     "generate": "generate",
     "example": "example",
     "meter": "meter",

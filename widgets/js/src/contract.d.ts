@@ -440,7 +440,7 @@ export interface Status {
   where: "" | "load" | "generate" | "example" | "fork" | "meter" | "lens" | "race" | "plan" | "link" | "serving" | "request";
 }
 
-/** What the page's controls hold. ``gamma`` is the number of tokens drafted a round; without ``drafter`` it is unused, and so are ``policy`` and ``load``. */
+/** What the page's controls hold. ``drafter`` is a kind of drafter, or "none" for one token a round; ``gamma``, the number of tokens drafted a round, is unused then, and so are ``policy`` and ``load``. */
 export interface Controls {
   prompt: string;
   temperature: number;
@@ -451,7 +451,7 @@ export interface Controls {
   max_new_tokens: number;
   policy: string;
   load: number;
-  drafter: boolean;
+  drafter: string;
 }
 
 /** An example prompt with a recorded trace. ``collision`` is a round and a draft position where the parallel pass leaves open what the head decides (the second word of the paper's "of course" or "no problem"); null where there is none. */
@@ -552,6 +552,12 @@ export interface ForkRequest {
 export interface DeleteRequest {
   branch: number;
   type: "delete";
+}
+
+/** Draft by this kind of drafter from now on, "none" for by none. */
+export interface ChooseRequest {
+  drafter: string;
+  type: "choose";
 }
 
 /** Run the prompt with and without the drafter. */
@@ -681,4 +687,4 @@ export interface WordsReply {
 
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest;
+export type Request = ForkRequest | DeleteRequest | ChooseRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest;

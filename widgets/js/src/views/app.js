@@ -17,6 +17,9 @@ import { Unfinished } from "./unfinished.js";
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("../contract").Controls} Controls */
 
+/** The drafter that is none: the target alone. */
+const ALONE = "none";
+
 /** @param {{ label: string, hint?: string, term?: string, id: string, value: number, min: number, max: number, step: number, slider?: boolean, disabled?: boolean, onChange: (value: number) => void }} props */
 function NumberField({ label, hint, term, id, value, min, max, step, slider, disabled, onChange }) {
   const change = (/** @type {number} */ next) => onChange(step % 1 ? next : Math.round(next));
@@ -24,6 +27,17 @@ function NumberField({ label, hint, term, id, value, min, max, step, slider, dis
     ${slider && html`<input type="range" min=${min} max=${max} step=${step} value=${value} disabled=${disabled} aria-label=${label} data-testid=${`${id}-slider`} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />`}
     <${NumberInput} min=${min} max=${max} step=${step} value=${value} disabled=${disabled} data-testid=${id} onChange=${change} />
   </label>`;
+}
+
+/** Who drafts; what there is to choose is told with the models. @param {{ model: Model, drafter: string, title: string, busy: boolean, onChange: (drafter: string) => void }} props */
+function DrafterChoice({ model, drafter, title, busy, onChange }) {
+  const [race] = useTrait(model, "race");
+  const offered = race?.choices.filter((c) => c.name !== ALONE) ?? [];
+  const known = drafter === ALONE || offered.some((c) => c.name === drafter) ? offered : [{ name: drafter, title: title || drafter, summary: "" }, ...offered];
+  return html`<label class="dl-field" title=${offered.find((c) => c.name === drafter)?.summary}><span>${APP.drafter}</span>
+    <select data-testid="drafter" disabled=${busy} value=${drafter} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
+      ${known.map((c) => html`<option key=${c.name} value=${c.name} selected=${c.name === drafter}>${c.title}</option>`)}
+      <option value=${ALONE} selected=${drafter === ALONE}>${APP.drafterNone}</option></select></label>`;
 }
 
 /** @param {{ model: Model, busy: boolean }} props */
@@ -70,6 +84,7 @@ function Panel({ model }) {
   if (!controls || !info) return null;
   const busy = isBusy(status);
   const may = !busy && status.state !== "loading";
+  const alone = controls.drafter === ALONE;
   const set = (/** @type {Partial<Controls>} */ change) => setControls({ ...controls, ...change });
   const generate = () => may && send({ type: "generate", controls });
   /** @param {KeyboardEvent} event */
@@ -85,17 +100,16 @@ function Panel({ model }) {
     <${Examples} model=${model} busy=${busy} />
     <div class="dl-ask">
       <label class="dl-promptfield"><span class="dl-label">${APP.prompt}</span>
-        <textarea rows="3" data-testid="prompt" maxlength=${info.prompt_limit} value=${controls.prompt} onInput=${(/** @type {any} */ e) => set({ prompt: e.target.value })}></textarea>
+        <textarea rows="2" data-testid="prompt" maxlength=${info.prompt_limit} value=${controls.prompt} onInput=${(/** @type {any} */ e) => set({ prompt: e.target.value })}></textarea>
       </label>
       <div class="dl-fields">
+        <${DrafterChoice} model=${model} drafter=${controls.drafter} title=${info.drafter} busy=${!may || status.state === "recorded"} onChange=${(/** @type {string} */ drafter) => (set({ drafter }), send({ type: "choose", drafter }))} />
         <${NumberField} id="temperature" term="temperature" label=${APP.temperature} hint=${APP.temperatureHint} value=${controls.temperature} min=${0} max=${2} step=${0.1} slider onChange=${(/** @type {number} */ temperature) => set({ temperature })} />
-        <${NumberField} id="gamma" term="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
+        <${NumberField} id="gamma" term="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${alone} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
         <${NumberField} id="seed" label=${APP.seed} value=${controls.seed} min=${0} max=${2 ** 31} step=${1} onChange=${(/** @type {number} */ seed) => set({ seed })} />
         <${NumberField} id="max-tokens" label=${APP.maxTokens} value=${controls.max_new_tokens} min=${1} max=${info.token_limit} step=${1} onChange=${(/** @type {number} */ n) => set({ max_new_tokens: n })} />
-        <label class="dl-field"><span data-entry="policy">${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${!controls.drafter} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
-        <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${!controls.drafter} onChange=${(/** @type {number} */ load) => set({ load })} />
-        <label class="dl-field dl-switch"><input type="checkbox" role="switch" data-testid="drafter" checked=${controls.drafter} onChange=${(/** @type {any} */ e) => set({ drafter: e.target.checked })} />
-          <span>${APP.drafter} <b data-testid="drafter-name">${info.drafter}</b> <span class="dl-note">${controls.drafter ? APP.drafterOn : APP.drafterOff}</span></span></label>
+        <label class="dl-field"><span data-entry="policy">${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${alone} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
+        <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${alone} onChange=${(/** @type {number} */ load) => set({ load })} />
       </div>
       <div class="dl-run">
         <button type="button" class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>
@@ -104,8 +118,8 @@ function Panel({ model }) {
         <span class="dl-note dl-hint">${APP.promptHint}</span>
       </div>
       ${failed && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+      <${SpeedLine} model=${model} />
     </div>
-    <${SpeedLine} model=${model} />
   </div>`;
 }
 

@@ -18,7 +18,7 @@ export function usePageLoad(model) {
   return {
     requests: Number(settings.load ?? controls.load) + 1,
     policy: String(settings.policy ?? controls.policy),
-    drafts: controls.drafter,
+    drafts: controls.drafter !== "none",
     inApp: true,
     use: (/** @type {number} */ requests) => {
       const load = Math.max(0, requests - 1);
