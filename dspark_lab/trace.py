@@ -155,7 +155,7 @@ class Schedule:
         policy: its name; leaks: the text's distribution is not the target's under it.
         load: background requests. background: where their drafts come from; "" without any.
         step_rate: what SPS stands for; source: whether it was "measured" or is "modelled". note: what sets a measured one
-            apart from this pair and device; "" where nothing does.
+            apart from this pair and device, and that confidences are not calibrated; "" for nothing.
         length: draft tokens of this request admitted, unless overridden by hand.
         candidates: draft tokens of all requests. tokens: B, those the target computes, anchors included.
         expected: tau, the tokens that the step is expected to yield over all requests. theta: tau * SPS(B), per second.

@@ -404,6 +404,7 @@ def test_an_idle_engine_steps_without_work(tiny_lab: Lab) -> None:
         ({"settings": {"gamma": 2}}, "settings are a dict"),
         ({"deadline": 0}, "the deadline is 0"),
         ({"deadline": float("nan")}, "the deadline is nan"),
+        ({"deadline": "soon"}, "the deadline is 'soon'"),
         ({"prompt": " "}, "the prompt is empty"),
         ({"prompt": "word " * 400}, "shorten the prompt"),
     ],

@@ -13,7 +13,7 @@ import pytest
 from dspark_lab import LabError, Overrides, Settings, Trace
 from dspark_lab.scheduling.background import Background
 from dspark_lab.scheduling.calibration import ROUNDS_FILE, Calibration, Errors, Fit
-from dspark_lab.scheduling.live import COPIES
+from dspark_lab.scheduling.live import COPIES, RAW
 from dspark_lab.scheduling.policies import add_policy
 from dspark_lab.scheduling.rates import step_rate_named
 from dspark_lab.scheduling.recorded import Origin, RecordedRounds
@@ -143,7 +143,10 @@ def test_calibrated_confidences_are_what_is_scheduled_on() -> None:
     made.calibration = Calibration(
         ModelInfo("t", "target", "", 0), made.info, (Fit(1.0, (2.0, *[1.0] * (GAMMA - 1)), errors),)
     )
-    first = session(Settings(seed=1, policy="early-break"), made).rounds[0].positions
+    assert session(Settings(seed=1, policy="early-break"), drafter()).rounds[0].schedule.note == RAW
+    done = session(Settings(seed=1, policy="early-break"), made).rounds[0]
+    assert done.schedule.note == ""
+    first = done.positions
     assert first[0].confidence == 0.8
     assert first[0].calibrated == first[0].survival == pytest.approx(2 / 3)  # logit 4, halved
     assert first[1].survival == pytest.approx(2 / 3 * 0.8)

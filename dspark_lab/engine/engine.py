@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from dspark_lab.describe import note_here
-from dspark_lab.drafters.base import Drafter
+from dspark_lab.drafters.base import Drafter, calibration_of
 from dspark_lab.engine.request import DEADLINE, EOS, ERROR, LENGTH, PARTS, Request, RequestRound, StepReport
 from dspark_lab.engine.rounds import Decoded, Pair, decode
 from dspark_lab.engine.scheduler import PolicyFailure, Scheduler
 from dspark_lab.errors import LabError, LabNote
 from dspark_lab.prompts import clean_prompt, encode_prompt
-from dspark_lab.scheduling.policies import Policy
+from dspark_lab.scheduling.live import RAW
+from dspark_lab.scheduling.policies import Fixed, Policy
 from dspark_lab.scheduling.schedule import Plan
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.session import check_gamma
@@ -56,7 +57,8 @@ class Engine:
         clock: seconds, by which deadlines are told.
 
     Attributes:
-        note: what sets a measured step rate apart from this target on this device, "" for nothing; also given as a warning.
+        note: what sets a measured step rate apart from this target on this device, and that confidences are not calibrated,
+            "" for neither; also given as a warning.
 
     Raises:
         LabError: a number is too small; a policy without a step rate, or one that is not known far enough.
@@ -87,7 +89,10 @@ class Engine:
         self._scheduler = Scheduler(
             drafter, policy, step_rate, max_requests * (1 + (drafter.block_size if drafter else 0))
         )
-        self.note = note_here(step_rate, target) if policy and step_rate and step_rate.source == "measured" else ""
+        measured = policy and step_rate and step_rate.source == "measured"
+        raw = drafter and policy and not isinstance(policy, Fixed) and calibration_of(drafter) is None
+        notes = [note_here(step_rate, target) if measured and step_rate else "", RAW if raw else ""]
+        self.note = " ".join(filter(None, notes))
         if self.note:
             warnings.warn(self.note, LabNote, stacklevel=2)
         self._pair, self._clock = Pair(target, drafter), clock
@@ -134,7 +139,7 @@ class Engine:
                 f"the settings have policy={settings.policy!r} and load={settings.load}, but one policy schedules all "
                 f"requests of an engine: hand it to Engine(policy=...), and submit the load as requests."
             )
-        if deadline is not None and not deadline > 0:
+        if deadline is not None and not (isinstance(deadline, (int, float)) and deadline > 0):
             raise LabError(f"the deadline is {deadline!r}, but must be a number of seconds above 0; None sets none.")
         prompt = clean_prompt(prompt)
         tokens = encode_prompt(self.target.tokenizer, prompt, self.target.context_limit, history)

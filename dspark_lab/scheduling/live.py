@@ -25,18 +25,23 @@ Ints = NDArray[np.int64]
 COPIES = "copies of this request: no rounds of its drafter are recorded"
 
 
+RAW = "The drafter's confidences are as it gave them: fit them with dspark-lab calibrate."
+"""What a person must be told where nobody has calibrated the drafter."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scheduled:
     """How many draft tokens of the session's own are verified.
 
     Attributes:
         length: so many. plan: what decided it, request 0 being the session's own and the others the load; None where there was
-            nothing to weigh. background: where the load's drafts come from.
+            nothing to weigh. background: where the load's drafts come from. raw: nobody has calibrated the confidences.
     """
 
     length: int
     plan: Plan | None = None
     background: str = ""
+    raw: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def weigh(
     tokens = max(len(pool) * (1 + pool.shape[1]) for pool in (now, now if then is None else then))
     plan = schedule(now, rate_up_to(settings.step_rate, tokens), policy, drafted=counts, earlier=then)
     title = "" if not settings.load else drafting.background.title if drafting.background else COPIES
-    return Scheduled(int(plan.lengths[0]), plan, title)
+    return Scheduled(int(plan.lengths[0]), plan, title, raw=drafting.calibration is None)
 
 
 def _pool(confidence: Sequence[float], index: int, settings: Settings, drafting: Drafting) -> tuple[Floats, Ints]:

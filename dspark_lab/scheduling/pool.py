@@ -157,7 +157,13 @@ def make_pool(
 
 def _checked(survival: ArrayLike) -> Floats:
     """Survivals [R, gamma] as [gamma, R], one after the other in memory. Raises LabError where they are none."""
-    a = np.asarray(survival, dtype=np.float64)
+    try:
+        a = np.asarray(survival, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise LabError(
+            f"survival is no table of numbers ({error}): give each request a row of probabilities, all equally long, and say "
+            f"with drafted where a draft is shorter."
+        ) from error
     if a.ndim != 2 or not len(a):
         raise LabError(
             f"survival has the shape {list(a.shape)}, but must be [requests, draft tokens] with 1 request at least."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dspark_lab.scheduling.live import Scheduled
+from dspark_lab.scheduling.live import RAW, Scheduled
 from dspark_lab.scheduling.reasons import own_ranks, reason
 from dspark_lab.trace import Schedule
 
@@ -33,7 +33,7 @@ def record(scheduled: Scheduled, note: str = "") -> Schedule | None:
         background=scheduled.background,
         step_rate=rate.title,
         source=rate.source,
-        note=note,
+        note=" ".join(filter(None, (note, RAW if scheduled.raw else ""))),
         length=scheduled.length,
         candidates=candidates,
         tokens=plan.tokens,

@@ -140,6 +140,8 @@ def test_no_candidates_at_all():
         ([[1.5, 0.2]], "token 1 is 1.5"),
         ([[0.5, -0.2]], "token 2 is -0.2"),
         ([[0.5, 0.6]], "rises from 0.5 to 0.6"),
+        ([[0.5, 0.4], [0.3]], "survival is no table of numbers"),
+        ("sure", "survival is no table of numbers"),
     ],
 )
 def test_survivals_that_are_none_are_refused(survival, said):
