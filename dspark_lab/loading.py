@@ -103,9 +103,14 @@ def shared() -> Lab:
     return load()
 
 
-def ready_kinds() -> list[str]:
-    """The kinds of drafter that the pocket target has at hand: shipped with it, or in need of no weights."""
-    return [kind.name for kind in KINDS.values() if not kind.weights or (POCKET / kind.name).is_dir()]
+POCKET_NAME = "pocket/target"
+
+
+def ready_kinds(target: Target | None = None) -> list[str]:
+    """The kinds of drafter that a target has at hand, the pocket one unless another is given: in need of no weights, or, for
+    the pocket target, shipped with it."""
+    pocket = target is None or target.info.name == POCKET_NAME
+    return [kind.name for kind in KINDS.values() if not kind.weights or (pocket and (POCKET / kind.name).is_dir())]
 
 
 def load_target(source: str | Path, device: torch.device) -> Target:
@@ -122,7 +127,7 @@ def load_drafter(source: str | Path, target: Target) -> Drafter:
     kind = KINDS.get(str(source))
     if kind and not kind.weights:
         return kind.implementation().make(target)
-    if kind and (POCKET / kind.name).is_dir() and target.info.name == "pocket/target":
+    if kind and (POCKET / kind.name).is_dir() and target.info.name == POCKET_NAME:
         source = POCKET / kind.name
     elif kind:
         raise LabError(

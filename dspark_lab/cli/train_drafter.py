@@ -46,7 +46,9 @@ def train_drafter(
         ),
     ] = None,
     steps: Annotated[str, name("Optimiser steps; 1200,1600 restarts the rate after 1200.", _LEARNING)] = "1200",
-    batch: Annotated[int, whole("Answers a step.", _LEARNING)] = 16,
+    batch: Annotated[
+        int | None, whole("Answers a step.", _LEARNING, "16, or more for an equal share of each --accumulate")
+    ] = None,
     accumulate: Annotated[
         int | None, whole("Batches that a step is divided into.", _LEARNING, "as many as processes")
     ] = None,
@@ -89,8 +91,9 @@ def train_drafter(
 
     Several processes: torchrun --nproc_per_node 2 -m dspark_lab train drafter ... (or accelerate launch, on GPUs).
     """
+    least = 1 if batch is None else batch
     limits = {
-        "layers": (layers, 1, 64), "block": (block, 1, 64), "rank": (rank, 0, 4096), "batch": (batch, 1, 2**20),
+        "layers": (layers, 1, 64), "block": (block, 1, 64), "rank": (rank, 0, 4096), "batch": (least, 1, 2**20),
         "anchors": (anchors, 1, 2**16), "answers": (answers, 1, 2**32), "longest": (longest, 1, 2**24),
         "together": (together, 1, 4096), "save-every": (save_every, 1, 2**32), "accumulate": (accumulate or 1, 1, 2**20),
     }  # fmt: skip
@@ -99,7 +102,7 @@ def train_drafter(
             raise LabError(f"--{option} is {value}, but must be from {low} to {high:,}.")
     for option, rate in (("lr", lr), ("adamw-lr", adamw_lr)):
         if rate is not None and not 0 < rate <= 1:
-            raise LabError(f"--{option} is {rate}, but must be above 0 and at most 1: 5e-3 is a good start.")
+            raise LabError(f"--{option} is {rate}, but must be above 0 and at most 1: leave it out for what is usual.")
     if served is not None and server is None:
         raise LabError(f"--served {served} names the target on a server, but there is no --server: name one.")
     cycles = runs.whole_numbers("--steps", steps, "1200 or 1200,1600")
@@ -122,7 +125,7 @@ def train_drafter(
     from dspark_lab.training.kinds import Options, training_of, usual_loss
     from dspark_lab.training.losses import LossWeights
     from dspark_lab.training.processes import first_alone, processes
-    from dspark_lab.training.trainer import Plan, Trainer, mask_token
+    from dspark_lab.training.trainer import USUAL_BATCH, Plan, Trainer, mask_token
 
     module, weights = training_of(kind), usual_loss(kind) if loss is None else LossWeights.parse(loss)
     asked = read_conversations(prompts, answers) if prompts else corpus_conversations(answers, seed)
@@ -139,7 +142,8 @@ def train_drafter(
         kind, mask_token(loaded), head=head or Options.head, layers=layers, block_size=block, rank=rank, anchors=anchors,
         taps=_taps(layers_read, loaded.config.num_hidden_layers), confidence=weights.conf > 0,
     )  # fmt: skip
-    plan = Plan(shape, weights, cycles, batch, accumulate or group.count, lr, seed, optimizer, adamw_lr)
+    parts = accumulate or group.count
+    plan = Plan(shape, weights, cycles, batch or -(-USUAL_BATCH // parts) * parts, parts, lr, seed, optimizer, adamw_lr)
     module.new_model(loaded.model, shape)  # what cannot be built is refused before the target answers for hours
     if group.first:
         say(f"checkpoints and logs are in {work}; after an interruption the same command goes on from there")

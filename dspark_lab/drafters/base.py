@@ -105,6 +105,11 @@ class TreeDrafter(Drafter, Protocol):
         ``choose``. A path is asked for after those that it begins with. The state stays as it is."""
 
 
+def confident(drafter: Drafter | None) -> bool:
+    """Whether the drafter says of its tokens how sure it is."""
+    return bool(getattr(drafter, "confident", False))
+
+
 def calibration_of(drafter: Drafter | None) -> Calibration | None:
     """What scales the drafter's confidences; None without a confidence head, and where nobody has fitted it."""
     return getattr(drafter, "calibration", None)

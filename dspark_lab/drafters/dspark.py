@@ -40,6 +40,12 @@ class DSparkDrafter:
     """
 
     calibration: Calibration | None = None
+
+    @property
+    def confident(self) -> bool:
+        """Whether it has a confidence head."""
+        return self.model.confidence_head is not None
+
     background: Background | None = None
     folder: Path | None = None
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from dspark_lab.describe import note_here
-from dspark_lab.drafters.base import Drafter, calibration_of
+from dspark_lab.drafters.base import Drafter, calibration_of, confident
 from dspark_lab.engine.request import DEADLINE, EOS, ERROR, LENGTH, PARTS, Request, RequestRound, StepReport
 from dspark_lab.engine.rounds import Decoded, Pair, decode
 from dspark_lab.engine.scheduler import PolicyFailure, Scheduler
@@ -90,8 +90,11 @@ class Engine:
             drafter, policy, step_rate, max_requests * (1 + (drafter.block_size if drafter else 0))
         )
         measured = policy and step_rate and step_rate.source == "measured"
-        raw = drafter and policy and not isinstance(policy, Fixed) and calibration_of(drafter) is None
-        notes = [note_here(step_rate, target) if measured and step_rate else "", RAW if raw else ""]
+        raw = confident(drafter) and calibration_of(drafter) is None and policy and not isinstance(policy, Fixed)
+        notes = [
+            note_here(step_rate, target) if measured and step_rate else "",
+            RAW if raw else "",
+        ]
         self.note = " ".join(filter(None, notes))
         if self.note:
             warnings.warn(self.note, LabNote, stacklevel=2)

@@ -1,8 +1,8 @@
 """Training drafters that feed their hidden state back, by the training-time test (Eagle3, arXiv 2503.01840): blocks are
 drafted step by step as at inference, each step reading the hidden state of the one before, along the true tokens.
 
-DeepSpec starts a block at every position and minimises the cross entropy to the target's distribution; here blocks start at
-``num_anchors`` random positions, the labels are the target's own draws, and every loss of DSpark can be had as well.
+DeepSpec starts a block at every position and minimises the cross entropy to the target's distribution, which has the gradient of
+``kl``, the default here; here blocks start at ``num_anchors`` random positions, and every loss of DSpark can be had as well.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def new_config(target: PreTrainedModel, options: Options) -> DSparkConfig:
 
 
 def new_model(target: PreTrainedModel, options: Options) -> DSparkModel:
-    """Random weights, but the target's embedding, LM head and the norm before that; the Markov head starts as zero bias."""
+    """Random weights, but the target's embedding and LM head, and of a Qwen3 the norm before that; the Markov head starts as
+    zero bias."""
     model = DSparkModel(new_config(target, options))
     for name, p in model.named_parameters():
         if p.requires_grad and p.ndim > 1:

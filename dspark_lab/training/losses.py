@@ -149,7 +149,9 @@ class _Compare(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         p_d, below = torch.empty_like(logits), torch.empty_like(logits, dtype=torch.bool)
         entropy, overlap, divergence = (logits.new_zeros(len(logits)) for _ in range(3))
-        negative = torch.special.entr(p_t).sum(-1).neg_() if with_kl else None  # [U] sum p_t log p_t
+        negative = None  # [U] sum p_t log p_t
+        if with_kl:
+            negative = torch.cat([-torch.special.entr(p_t[part]).sum(-1) for part in _parts(p_t)])
         for part in _parts(logits):
             probabilities = torch.softmax(logits[part], -1, out=p_d[part])
             expected = p_t[index[part]]

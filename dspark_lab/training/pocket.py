@@ -91,7 +91,7 @@ def _train_drafter(folder: Path, work: Path, recipe: Recipe, target: Target) -> 
         lr=recipe.drafter_lr,
         seed=recipe.seed,
         optimizer=recipe.drafter_optimizer,
-        adamw_lr=recipe.drafter_lr,
+        adamw_lr=recipe.drafter_lr if recipe.drafter_optimizer == "muon" else None,
     )
     trainer = Trainer(target, rows, plan, work / "dspark-training")
     trainer.run()

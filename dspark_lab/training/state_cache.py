@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +29,8 @@ from dspark_lab.training.claims import claim
 from dspark_lab.training.states import States, target_states
 
 ROWS_A_FILE = 256
-ROWS_A_PASS = 32
-"""Rows that the target reads at a time."""
+TOKENS_A_PASS = 2**13
+"""Tokens that the target reads at a time, padding included, or a single row: all its layers' outputs are held meanwhile."""
 SPARE = 2**28
 """Bytes of the disk that are left free."""
 
@@ -103,8 +103,7 @@ class StateCache:
         first, tensors = part * ROWS_A_FILE, dict[str, Tensor]()
         rows = enumerate(self.rows[first : first + ROWS_A_FILE], first)
         ids = {row: torch.tensor(prompt + answer) for row, (prompt, answer) in rows}
-        alike = sorted(ids, key=lambda row: len(ids[row]))
-        for some in (alike[i : i + ROWS_A_PASS] for i in range(0, len(alike), ROWS_A_PASS)):
+        for some in _alike({row: len(each) for row, each in ids.items()}):
             # What stands to the right of a token is not seen by it, so padding changes nothing.
             batch = pad_sequence([ids[row] for row in some], batch_first=True).to(self.target.device)
             taps, final = (states.cpu() for states in target_states(self.target.model, batch, self.layers))
@@ -125,6 +124,18 @@ class StateCache:
 
     def _file(self, part: int) -> Path:
         return self.folder / f"states-{part:05d}.safetensors"
+
+
+def _alike(lengths: dict[int, int]) -> Iterator[list[int]]:
+    """The rows, those of similar length together, as many as a pass may read."""
+    some: list[int] = []
+    for row in sorted(lengths, key=lengths.__getitem__):
+        if some and lengths[row] * (len(some) + 1) > TOKENS_A_PASS:
+            yield some
+            some = []
+        some.append(row)
+    if some:
+        yield some
 
 
 def _gigabytes(size: int) -> str:

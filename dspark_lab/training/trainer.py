@@ -36,6 +36,9 @@ from dspark_lab.training.state_cache import StateCache
 USUAL_LR = {"muon": 5e-3, "adamw": 2e-3}
 """Peak learning rates that did best on the pocket target."""
 
+USUAL_BATCH = 16
+"""Answers a step."""
+
 LOG_EVERY = 20
 """Steps between lines of the log."""
 
@@ -57,7 +60,7 @@ class Plan:
     options: Options
     loss: LossWeights | None = None
     steps: tuple[int, ...] = (1_200,)
-    batch: int = 16
+    batch: int = USUAL_BATCH
     accumulate: int = 1
     lr: float | None = None
     seed: int = 0
@@ -72,11 +75,16 @@ class Plan:
             )
         if self.optimizer not in OPTIMIZERS:
             raise LabError(f"there is no optimizer {self.optimizer!r}: take one of {', '.join(OPTIMIZERS)}.")
+        if self.adamw_lr is not None and self.optimizer != "muon":
+            raise LabError(
+                f"the AdamW rate is {self.adamw_lr}, which is for what Muon leaves, but the optimizer is {self.optimizer!r}: "
+                f"give its rate as --lr."
+            )
 
     def settled(self) -> Plan:
         """With what is usual in place of what was left open."""
         lr = USUAL_LR[self.optimizer] if self.lr is None else self.lr
-        rest = 2 * lr if self.adamw_lr is None and self.optimizer == "muon" else self.adamw_lr
+        rest = min(1.0, 2 * lr) if self.adamw_lr is None and self.optimizer == "muon" else self.adamw_lr
         return replace(self, loss=self.loss or usual_loss(self.options.kind), lr=lr, adamw_lr=rest)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 from dspark_lab.errors import LabError
@@ -301,6 +302,7 @@ class FakeLab:
     """As a lab whose models are loaded; ``calls`` records how it was used."""
 
     block_size, device = BLOCK, "toy processor"
+    drafter = SimpleNamespace(info=ModelInfo("toy", "dspark", "", 0), confident=True)
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Settings, bool, bool]] = []

@@ -21,7 +21,8 @@ from dspark_widgets.jobs import explain
 from dspark_widgets.lens import HeadLens
 from dspark_widgets.limits import Limits
 from dspark_widgets.load import LoadLab
-from dspark_widgets.race import ALONE, DrafterRace, Lab, runners
+from dspark_widgets.pairs import ALONE, Lab
+from dspark_widgets.race import DrafterRace
 from dspark_widgets.rejection import RejectionView
 from dspark_widgets.scheduler import SchedulerView
 from dspark_widgets.view import Stop
@@ -44,6 +45,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
     controls: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     info: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     speeds: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    _settled = contract.Controls.drafter
 
     def __init__(
         self, load: Callable[[], Lab] | None = None, *, recorded: str | Path = RECORDED, **unknown: Any
@@ -79,11 +81,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
     def _load(self, load: Callable[[], Lab]) -> None:
         error = ""
         try:
-            lab = load()
-            own = getattr(getattr(lab, "drafter", None), "info", None)
-            kind = str(getattr(own, "kind", self.controls["drafter"]))
-            self._lab = self._labs[kind] = lab
-            self._choose(kind)
+            self._choose(self.keep(load()))
             self.offer_drafters()
         except Exception as failure:
             error = f"The models could not be loaded: {explain(failure)} {LOAD_REMEDY}"
@@ -91,8 +89,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         self.set_status(self.idle_state, error=error, where="load" if error else "")
 
     def on_example(self, request: requests.ExampleRequest) -> None:
-        if self._worker.busy:
-            raise LabError("a run is still at work: stop it or wait for its end.")
+        self.rested()
         self._show_example(request.domain, request.index, contract.Cursor(round=request.round, at=request.at))
         self.set_status(self.idle_state)
 
@@ -107,10 +104,13 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         self._choose(request.lane)
 
     def on_choose(self, request: requests.ChooseRequest) -> None:
-        self._loaded()
-        if self._worker.busy:
-            raise LabError("a run is still at work: stop it or wait for its end.")
-        self._choose(request.drafter)
+        try:
+            self._loaded()
+            self.rested()
+            self._choose(request.drafter)
+        except LabError:
+            self.controls = {**self.controls, "drafter": self._settled}  # the page has chosen already
+            raise
         self.forgive("generate")
 
     def _choose(self, kind: str) -> None:
@@ -118,11 +118,11 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         chosen: dict[str, Any] = {"drafter": kind}
         if kind != ALONE:
             self._lab = self.lab_of(kind)
-            block = _block(self._lab)
-            title = next((runner.title for runner in runners() if runner.name == kind), kind)
+            block, gamma = self._lab.block_size, self.controls["gamma"]
+            title = next((runner.title for runner in self.offered() if runner.name == kind), kind)
+            chosen["gamma"] = block if gamma >= self.info["block_size"] else min(gamma, block)
             self.info = {**self.info, "block_size": block, "drafter": title}
-            chosen["gamma"] = min(self.controls["gamma"], block)
-        self.controls = {**self.controls, **chosen}
+        self.controls, self._settled = {**self.controls, **chosen}, kind
 
     def race_settings(self, prompt: str) -> Settings:
         """As the page's controls are; each drafter drafts at most its block."""
@@ -139,7 +139,10 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
             gamma = trace.rounds[0].gamma if trace.rounds else BLOCK_SIZE
         kind = trace.drafter.kind if gamma and trace.drafter else ALONE
         if self._lab is not None:
-            self._choose(kind)
+            try:
+                self._choose(kind)
+            except LabError:  # a recording shows all the same
+                kind = self._settled
         changed = {**self.controls, **known, "prompt": trace.prompt, "drafter": kind}
         with self.hold_sync():
             self.show(trace, cursor)
@@ -148,9 +151,10 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
             self.speeds = None
 
     def on_generate(self, request: requests.GenerateRequest) -> None:
+        self.rested()
         controls = request.controls
         lab = self._lab_for(controls.drafter)
-        settings = read_controls(controls, _block(lab), self._limits)
+        settings = read_controls(controls, lab.block_size, self._limits, getattr(lab.drafter, "confident", False))
         lab.check(controls.prompt)  # before the page is cleared: what cannot run leaves all as it is
         self._choose(controls.drafter)
 
@@ -161,16 +165,17 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         self.work("generate", job)
 
     def on_restore(self, request: requests.RestoreRequest) -> None:
+        self.rested()
         lab, link = self._loaded(), permalink.decode(request.link)
         lab.check(link.prompt)
         kind = link.drafter.kind if link.drafter else ALONE
-        if kind not in {ALONE, *self._labs, *(runner.name for runner in runners())}:
+        if kind not in {ALONE, *(runner.name for runner in self.offered())}:
             kind = next(name for name, own in self._labs.items() if own is lab)
         lab = self._lab_for(kind)
-        gamma = _block(lab) if link.settings.gamma is None else link.settings.gamma
+        gamma = lab.block_size if link.settings.gamma is None else link.settings.gamma
         known = {name: getattr(link.settings, name) for name in CHOSEN}
         controls = contract.Controls(**{**known, "prompt": link.prompt, "gamma": gamma, "drafter": kind})
-        read_controls(controls, _block(lab), self._limits)
+        read_controls(controls, lab.block_size, self._limits)
         self._choose(kind)
 
         def job(should_stop: Stop) -> None:
@@ -202,8 +207,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
 
     def _lab_for(self, kind: str) -> Lab:
         """Who runs with that drafter, "none" with none. Raises LabError where it cannot be."""
-        own = self._loaded()
-        return own if kind == ALONE else self.lab_of(kind)
+        return self._loaded() if kind == ALONE or self._lab is None else self.lab_of(kind)
 
     def _tell_origin(self, example: str = "", made_by: tuple[contract.ModelName, ...] = ()) -> None:
         """Say whether a recorded example is shown, or a link's rounds by other models than its own."""
@@ -244,7 +248,3 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
     def _send_rounds(self, have: int) -> None:
         if 0 <= have < len(self._streamed):
             self.send(to_json(requests.RoundsReply(self.run, have, tuple(self._streamed[have:]))))
-
-
-def _block(lab: Lab) -> int:
-    return int(getattr(lab, "block_size", BLOCK_SIZE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dspark_lab.errors import LabError
+from dspark_lab.scheduling.policies import length_without_confidence, policy_named
 from dspark_lab.settings import Settings
 from dspark_widgets import contract
 from dspark_widgets.limits import Limits
@@ -11,8 +12,11 @@ CHOSEN = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "p
 """The settings that the page's controls hold."""
 
 
-def read_controls(controls: contract.Controls, block_size: int, limits: Limits) -> Settings:
-    """The settings of the page's controls. Raises LabError for a prompt or a value that cannot be run, or is beyond a limit."""
+def read_controls(
+    controls: contract.Controls, block_size: int, limits: Limits, confident: bool = True
+) -> Settings:  # fmt: skip
+    """The settings of the page's controls. Raises LabError for a prompt or a value that cannot be run, or is beyond a limit, and
+    for a policy that weighs confidences where the drafter is not ``confident``."""
     if not controls.prompt.strip():
         raise LabError("the prompt is empty: write one, or pick an example.")
     if len(controls.prompt) > limits.prompt:
@@ -27,4 +31,6 @@ def read_controls(controls: contract.Controls, block_size: int, limits: Limits) 
         raise LabError(
             f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}."
         )
+    if controls.drafter != "none" and not confident:
+        length_without_confidence(policy_named(controls.policy))
     return Settings(**{name: getattr(controls, name) for name in CHOSEN})

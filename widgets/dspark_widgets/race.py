@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Protocol
+from typing import Any
 
 import traitlets
 
@@ -14,48 +14,11 @@ from dspark_lab.settings import Settings
 from dspark_lab.trace import Round
 from dspark_widgets import contract, requests, results
 from dspark_widgets.jobs import explain
-from dspark_widgets.view import Session, Stop, View
-
-ALONE = "none"
-
-
-class GenerateResult(Protocol):
-    """A finished or stopped run: its session, and the measured wall time of its tokens."""
-
-    @property
-    def session(self) -> Session: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def tokens(self) -> int: ...
+from dspark_widgets.pairs import ALONE, Pairs
+from dspark_widgets.view import Session, Stop
 
 
-class Lab(Protocol):
-    """A loaded target with its drafter, as ``dspark_lab.load()`` gives it.
-
-    ``generate`` calls ``on_round`` after each round and asks ``should_stop``; without ``trace`` it records nothing.
-    ``with_drafter`` is the same target with another drafter, not loaded again.
-    """
-
-    @property
-    def block_size(self) -> int: ...
-    @property
-    def device(self) -> str: ...
-    def check(self, prompt: str) -> None: ...
-    def with_drafter(self, drafter: str | None) -> Lab: ...
-    def generate(
-        self,
-        prompt: str,
-        settings: Settings,
-        drafter: bool,
-        on_round: Callable[[Round], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
-        *,
-        trace: bool = True,
-    ) -> GenerateResult: ...
-
-
-class DrafterRace(View):
+class DrafterRace(Pairs):
     """The same prompt and the same uniforms with several drafters, one after the other. Runs at once where a prompt is given.
 
     Args:
@@ -72,7 +35,6 @@ class DrafterRace(View):
     race: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
     _traces: dict[str, Session]
-    _lab: Lab | None = None
 
     def __init__(
         self, lab: Any = None, prompt: str = "", drafters: Iterable[str] = (), *, settings: Settings | None = None,
@@ -81,9 +43,9 @@ class DrafterRace(View):
         if unknown:
             raise LabError(f"unknown argument {sorted(unknown)[0]!r}: it takes lab, prompt, drafters and settings.")
         super().__init__()
-        self._lab, self._settings, self._traces = lab, settings or Settings(), {}
-        self._labs: dict[str, Lab] = {}
+        self._settings, self._traces = settings or Settings(), {}
         if lab is not None:
+            self.keep(lab)
             self.offer_drafters()
             self.set_status(self.idle_state)
         if prompt:
@@ -96,18 +58,7 @@ class DrafterRace(View):
     def offer_drafters(self) -> None:
         """Say who can race, now that there is a lab."""
         device = str(getattr(self._lab, "device", ""))
-        self.race = to_json(results.Race(runners(), "", {}, device, ()))
-
-    def lab_of(self, name: str) -> Lab:
-        """The target with the drafter of that name, "none" for none, loaded once. Raises LabError where it is not at hand."""
-        if name not in self._labs:
-            names = [runner.name for runner in runners()]
-            if self._lab is None:
-                raise LabError("no models are loaded: only recorded examples can be shown.")
-            if name not in names:
-                raise LabError(f"no drafter {name!r} is at hand: take one of {', '.join(names)}.")
-            self._labs[name] = self._lab.with_drafter(None if name == ALONE else name)
-        return self._labs[name]
+        self.race = to_json(results.Race(self.offered(), "", {}, device, ()))
 
     def race_settings(self, _prompt: str) -> Settings:
         """What a race on this prompt runs with. Raises LabError where that cannot be run."""
@@ -117,7 +68,7 @@ class DrafterRace(View):
         lab, settings = self._lab, self.race_settings(request.prompt)
         if lab is None:
             raise LabError("no models are loaded: a race needs them.")
-        titles = {runner.name: runner.title for runner in runners()}
+        titles = {runner.name: runner.title for runner in self.offered()}
         unknown = [name for name in request.drafters if name not in titles]
         if unknown:
             raise LabError(f"no drafter {unknown[0]!r} is at hand: take some of {', '.join(titles)}.")
@@ -130,7 +81,7 @@ class DrafterRace(View):
         def job(should_stop: Stop) -> None:
             lanes = [results.Lane(n, titles[n], "waiting", "", (), 0, 0.0, (), None) for n in request.drafters]
             self._traces = {}
-            race = results.Race(runners(), request.prompt, asdict(settings), lab.device, tuple(lanes))
+            race = results.Race(self.offered(), request.prompt, asdict(settings), lab.device, tuple(lanes))
             self.race = to_json(race)
             for number in range(len(lanes)):
                 self._run(race, lanes, number, settings, should_stop)
@@ -176,21 +127,10 @@ class DrafterRace(View):
         """Show a lane's trace in the stepper, where it can be forked too."""
         if request.lane not in self._traces:
             raise LabError(f"there is no run of {request.lane!r} to open: run the race first.")
-        if self._worker.busy:
-            raise LabError("a run is still at work: stop it or wait for its end.")
+        self.rested()
         self.show(self._traces[request.lane], contract.Cursor(round=request.round))
         self.race = {**self.race, "opened": request.lane}
         self.set_status(self.idle_state)
-
-
-def runners() -> tuple[results.Runner, ...]:
-    """Who can race on the pocket target, and the target alone."""
-    from dspark_lab.drafters.registry import KINDS
-    from dspark_lab.loading import ready_kinds
-
-    kinds = [KINDS[name] for name in ready_kinds()]
-    alone = results.Runner(ALONE, "no drafter", "the target alone, one token a round")
-    return (*(results.Runner(kind.name, kind.title, kind.summary) for kind in kinds), alone)
 
 
 def pieces(r: Round) -> tuple[results.Piece, ...]:

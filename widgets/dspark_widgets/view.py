@@ -115,6 +115,11 @@ class View(anywidget.AnyWidget):
         """Wait for the fork or run at work, for scripts and tests; False when it took longer."""
         return self._worker.wait(seconds)
 
+    def rested(self) -> None:
+        """Raises LabError while a run is at work."""
+        if self._worker.busy:
+            raise LabError("a run is still at work: stop it or wait for its end.")
+
     def work(self, where: contract.Where, job: Callable[[Stop], None]) -> None:
         """Run ``job`` beside the page; what it raises is told at ``where``. Raises LabError while another is at work."""
 

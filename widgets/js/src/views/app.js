@@ -97,7 +97,6 @@ function Panel({ model }) {
   };
   const failed = status.error && ["", "load", "generate", "example", "request"].includes(status.where); // others are told in their views
   return html`<div class="dl-panel" onKeyDown=${keys}>
-    <${Examples} model=${model} busy=${busy} />
     <div class="dl-ask">
       <label class="dl-promptfield"><span class="dl-label">${APP.prompt}</span>
         <textarea rows="2" data-testid="prompt" maxlength=${info.prompt_limit} value=${controls.prompt} onInput=${(/** @type {any} */ e) => set({ prompt: e.target.value })}></textarea>
@@ -120,6 +119,7 @@ function Panel({ model }) {
       ${failed && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
       <${SpeedLine} model=${model} />
     </div>
+    <${Examples} model=${model} busy=${busy} />
   </div>`;
 }
 
