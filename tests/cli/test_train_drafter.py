@@ -128,6 +128,8 @@ def test_a_killed_training_goes_on_and_ends_bitwise_the_same(cli: Any, small: li
         (["--lr", "0"], "--lr is 0"),
         (["--lr", "nan"], "--lr is nan"),
         (["--optimizer", "sgd"], "there is no optimizer 'sgd': take one of adamw, muon"),
+        (["--adamw-lr", "2"], "--adamw-lr is 2"),
+        (["--optimizer", "adamw", "--adamw-lr", "1e-3"], "which is for what Muon leaves"),
         (["--taps", "0,3"], "rising numbers from 0 to 2"),
         (["--taps", "2,0"], "rising numbers"),
         (["--taps", "one"], "--taps is 'one'"),

@@ -175,3 +175,39 @@ def test_the_mask_token_is_the_tokenizers_or_a_spare_one(mask: Any, size: int, p
         tokenizer=Tokenizer(mask_token_id=mask, pad_token_id=pad), vocab_size=10, info=SimpleNamespace(name="it")
     )
     assert mask_token(target) == expected
+
+
+@pytest.mark.parametrize("tokens", [1, 40, 2**20])
+def test_cached_states_are_those_of_each_row_alone(
+    tiny_lab: Lab, tmp_path: Path, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many rows are read in a pass, and no pass reads more tokens than it may, but for a single row."""
+    monkeypatch.setattr(state_cache, "TOKENS_A_PASS", tokens)
+    plain, passes = state_cache.target_states, []
+
+    def counted(target: Any, ids: torch.Tensor, layers: Any) -> Any:
+        passes.append(tuple(ids.shape))
+        return plain(target, ids, layers)
+
+    monkeypatch.setattr(state_cache, "target_states", counted)
+    cache = state_cache.StateCache(tiny_lab.target, ROWS, (0, 2), tmp_path)
+    cache.fill(lambda _text: None)
+    assert all(rows == 1 or rows * length <= tokens for rows, length in passes)
+    assert sum(rows for rows, _ in passes) == len(ROWS)
+    for row in (0, 7, 39):
+        prompt, answer = ROWS[row]
+        for found, alone in zip(
+            cache.read([row], len(prompt + answer)),
+            plain(tiny_lab.target.model, torch.tensor([prompt + answer]), (0, 2)),
+            strict=True,
+        ):
+            torch.testing.assert_close(found, alone)
+
+
+def test_rates_that_are_left_open_are_the_usual_ones(plan: Plan) -> None:
+    shape = plan.options
+    muon, adamw = Plan(shape).settled(), Plan(shape, optimizer="adamw").settled()
+    assert (muon.lr, muon.adamw_lr, adamw.lr, adamw.adamw_lr) == (5e-3, 1e-2, 2e-3, None)
+    assert (Plan(shape, lr=0.8).settled().adamw_lr, Plan(shape, lr=0.1, adamw_lr=0.3).settled().adamw_lr) == (1.0, 0.3)
+    with pytest.raises(LabError, match="AdamW rate is 0.1, which is for what Muon leaves.*--lr"):
+        Plan(shape, optimizer="adamw", adamw_lr=0.1)
