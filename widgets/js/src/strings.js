@@ -365,7 +365,7 @@ export const TOUR = {
   leave: "Leave the tour",
   done: "Done",
   stops: {
-    prompt: ["Ask for a text", "Pick an example or write a prompt, then Generate. A small drafter and its target, both in this page's kernel, write the answer together."],
+    prompt: ["Ask for a text", "Pick an example or write a prompt, choose who drafts, then Generate. A small drafter and its target, both in this page's kernel, write the answer together."],
     rounds: ["It comes in rounds", "Each chip is a round: so many draft tokens accepted (✓), and how it ended: ✗ corrected by the target, ★ with a bonus token. τ is the number of tokens a round yields."],
     steps: ["One step at a time", "Step, play or drag through a round, from its anchor to the commit. The sentence says why things are as they are. Arrow keys work too."],
     head: ["The sequential head", "The parallel pass guesses all slots at once. Here the head changed the most: knowing the token before, it raised some tokens and lowered others. Hover or focus any number for its equation."],
