@@ -148,6 +148,13 @@ def test_each_checkpoint_has_the_command_that_makes_it() -> None:
     assert len(names) == len(set(names))
 
 
+def test_what_ships_shows_the_loss_s_share_of_the_gain(tmp_path: Path) -> None:
+    """With the pocket target nothing need be trained to tell DFlash with DSpark's loss from DSpark."""
+    found, _ = find("table1", tmp_path, pocket=True)
+    assert {"eagle3", "dflash", "dspark", "dflash-tv"} <= set(found)
+    assert {place.parent for place in found.values()} == {POCKET}
+
+
 def test_the_usual_drafter_stands_for_the_settings_it_has(checkpoints: Path) -> None:
     found, missing = find("fig3", checkpoints, pocket=False)
     assert found["dspark-depth2"] == checkpoints / "dspark" and "dspark-depth5" in {c.name for c in missing}
