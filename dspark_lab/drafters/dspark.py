@@ -40,14 +40,13 @@ class DSparkDrafter:
     """
 
     calibration: Calibration | None = None
+    background: Background | None = None
+    folder: Path | None = None
 
     @property
     def confident(self) -> bool:
         """Whether it has a confidence head."""
         return self.model.confidence_head is not None
-
-    background: Background | None = None
-    folder: Path | None = None
 
     def __init__(self, model: DSparkModel, info: ModelInfo) -> None:
         self.model, self.info, self.config = model.eval().requires_grad_(False), info, model.config

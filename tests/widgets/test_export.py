@@ -94,7 +94,7 @@ def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
 def test_a_long_trace_is_shortened_in_digits_and_a_very_long_one_refused(tmp_path: Path) -> None:
     trace = fixtures.trace(seed=3)
     each = len(json.dumps(trace.to_json()["rounds"][0]))
-    rounds = tuple(replace(trace.rounds[0], index=i) for i in range(SIZE_LIMIT // each + 1))
+    rounds = tuple(replace(trace.rounds[0], index=i) for i in range(SIZE_LIMIT // each + 2))
     path = export_html(replace(trace, rounds=rounds), tmp_path / "long.html")
     assert path.stat().st_size <= SIZE_LIMIT
     short = payload(Page(path.read_text(encoding="utf-8")))

@@ -7,6 +7,7 @@ from dspark_lab.scheduling.policies import length_without_confidence, policy_nam
 from dspark_lab.settings import Settings
 from dspark_widgets import contract
 from dspark_widgets.limits import Limits
+from dspark_widgets.pairs import ALONE
 
 CHOSEN = ("temperature", "top_k", "top_p", "gamma", "seed", "max_new_tokens", "policy", "load")
 """The settings that the page's controls hold."""
@@ -31,6 +32,6 @@ def read_controls(
         raise LabError(
             f"gamma is {controls.gamma}, but the drafter's block has {block_size} tokens: take 0 to {block_size}."
         )
-    if controls.drafter != "none" and not confident:
+    if controls.drafter != ALONE and not confident:
         length_without_confidence(policy_named(controls.policy))
     return Settings(**{name: getattr(controls, name) for name in CHOSEN})

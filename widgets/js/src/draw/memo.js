@@ -43,10 +43,10 @@ export function useSame(act) {
 /**
  * A value as it was in the last picture: what is drawn from it follows one picture later, and does not delay what answers the reader first.
  * @template T
- * @param {T} value @param {(old: T, now: T) => boolean} [late] whether the old value may still be shown
+ * @param {T} value @param {(old: T, now: T) => boolean} late whether the old value may still be shown
  * @returns {T}
  */
-export function useAfterPaint(value, late = () => true) {
+export function useAfterPaint(value, late) {
   const [painted, setPainted] = useState(value);
   useEffect(() => setPainted(value), [value]);
   return late(painted, value) ? painted : value;

@@ -32,12 +32,10 @@ function NumberField({ label, hint, term, id, value, min, max, step, slider, dis
 /** Who drafts; what there is to choose is told with the models. @param {{ model: Model, drafter: string, title: string, busy: boolean, onChange: (drafter: string) => void }} props */
 function DrafterChoice({ model, drafter, title, busy, onChange }) {
   const [race] = useTrait(model, "race");
-  const offered = race?.choices.filter((c) => c.name !== ALONE) ?? [];
-  const known = drafter === ALONE || offered.some((c) => c.name === drafter) ? offered : [{ name: drafter, title: title || drafter, summary: "" }, ...offered];
+  const offered = race?.choices ?? [{ name: drafter, title: title || drafter, summary: "" }];
   return html`<label class="dl-field" title=${offered.find((c) => c.name === drafter)?.summary}><span>${APP.drafter}</span>
     <select data-testid="drafter" disabled=${busy} value=${drafter} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
-      ${known.map((c) => html`<option key=${c.name} value=${c.name} selected=${c.name === drafter}>${c.title}</option>`)}
-      <option value=${ALONE} selected=${drafter === ALONE}>${APP.drafterNone}</option></select></label>`;
+      ${offered.map((c) => html`<option key=${c.name} value=${c.name} selected=${c.name === drafter}>${c.name === ALONE ? APP.drafterNone : c.title}</option>`)}</select></label>`;
 }
 
 /** @param {{ model: Model, busy: boolean }} props */

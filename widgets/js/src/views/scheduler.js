@@ -117,22 +117,16 @@ function Scheduled({ model, spot }) {
     <p class="dl-cause" data-testid="plan-why" aria-live="polite">${plan ? html`<b data-testid="plan-length" data-length=${plan.schedule.length} data-number=${plan.number}>${C.result(plan.schedule.length, round.gamma)}</b><${Rich} text=${plan.schedule.why} />` : C.asked}</p>
     ${!model.still && html`<${Controls} model=${model} plan=${plan} policy=${policy} load=${load} rate=${rate} own=${run.rate} change=${change} />`}
     ${error && html`<p class="dl-error" role="alert" data-testid="plan-error">${error}</p>`}
-    ${plan && html`<p class="dl-note" data-testid="plan-facts">${scheduleFacts(plan.schedule)}. ${scheduleGrounds(plan.schedule)} ${asRun ? C.asRun : run.policy === "fixed" && plan.policy === INSTEAD && plan.load === run.load ? C.unscheduled(policyName(plan.policy)) : C.preview}</p>
+    ${plan && charted && html`<p class="dl-note" data-testid="plan-facts">${scheduleFacts(plan.schedule)}. ${scheduleGrounds(plan.schedule)} ${asRun ? C.asRun : run.policy === "fixed" && plan.policy === INSTEAD && plan.load === run.load ? C.unscheduled(policyName(plan.policy)) : C.preview}</p>
       ${!model.still && html`<${Pending} round=${round} edits=${edits} value=${wanted} hint=${C.forkHint} id="fork-plan" />`}
-      <${Charts} plan=${charted} gamma=${round.gamma} points=${points} still=${model.still} draw=${draw} pick=${pick} />`}`;
+      <div class="dl-planparts"><h3 class="dl-label">${C.queue}</h3><p class="dl-lead">${C.queueLead(charted.schedule.candidates, charted.load + 1)}</p>
+      <${QueueChart} plan=${charted} />
+      <${Queue} plan=${charted} /></div>
+      <div class="dl-lenses"><div><h3 class="dl-label">${C.rateTitle}</h3><p class="dl-note">${model.still ? C.rateRead : C.rateLead}</p>
+        <${RateChart} plan=${charted} points=${points} title=${charted.schedule.step_rate} onDraw=${model.still ? null : draw} /></div>
+      <div><h3 class="dl-label">${C.cuts}</h3><p class="dl-note">${C.cutsLead}</p><${CutsChart} plan=${charted} gamma=${round.gamma} onPick=${model.still ? null : pick} /></div></div>
+      <div class="dl-lenses"><div><h3 class="dl-label">${C.policies}</h3><${Decisions} plan=${charted} gamma=${round.gamma} /></div><${Leak} plan=${charted} /></div>`}`;
 }
-
-/**
- * The queue, the step rate and the cuts as pictures, and what policies decide.
- * @param {{ plan: Plan, gamma: number, points: [number, number][], still: boolean | undefined, draw: (points: [number, number][]) => void, pick: (load: number) => void }} props
- */
-const Charts = memo(({ plan, gamma, points, still, draw, pick }) => html`<div class="dl-planparts"><h3 class="dl-label">${C.queue}</h3><p class="dl-lead">${C.queueLead(plan.schedule.candidates, plan.load + 1)}</p>
-    <${QueueChart} plan=${plan} />
-    <${Queue} plan=${plan} /></div>
-  <div class="dl-lenses"><div><h3 class="dl-label">${C.rateTitle}</h3><p class="dl-note">${still ? C.rateRead : C.rateLead}</p>
-    <${RateChart} plan=${plan} points=${points} title=${plan.schedule.step_rate} onDraw=${still ? null : draw} /></div>
-  <div><h3 class="dl-label">${C.cuts}</h3><p class="dl-note">${C.cutsLead}</p><${CutsChart} plan=${plan} gamma=${gamma} onPick=${still ? null : pick} /></div></div>
-  <div class="dl-lenses"><div><h3 class="dl-label">${C.policies}</h3><${Decisions} plan=${plan} gamma=${gamma} /></div><${Leak} plan=${plan} /></div>`);
 
 /** The name of the step rate that a round ran with. @param {Round[]} rounds @param {number} index @param {string} first */
 export function rateOf(rounds, index, first) {
