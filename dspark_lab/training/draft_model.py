@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from dspark_lab.training import drafter
 from dspark_lab.training.kinds import Options
+from dspark_lab.training.losses import Maps
 from dspark_lab.training.states import States
 
 
@@ -52,6 +53,6 @@ class Objective(drafter.Objective):
 
     def draft(
         self, ids: Tensor, places: Tensor, states: States, row: Tensor, slot: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Maps, Tensor | None]:
         hidden = self.model.model(ids, use_cache=False).last_hidden_state  # [B, L, H]
-        return self.model.lm_head(hidden[row, places.flatten(1)[row, slot]]), None
+        return [(hidden[row, places.flatten(1)[row, slot]], self.model.lm_head.weight)], None

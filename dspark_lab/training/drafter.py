@@ -18,7 +18,7 @@ from dspark_lab.drafters.registry import KINDS
 from dspark_lab.errors import LabError
 from dspark_lab.training.batches import Batch
 from dspark_lab.training.kinds import Options
-from dspark_lab.training.losses import LossWeights, losses_of_rows
+from dspark_lab.training.losses import LossWeights, Maps, losses_of_rows
 from dspark_lab.training.states import States, target_probabilities, target_states
 
 
@@ -114,28 +114,28 @@ class Objective:
         valid &= kept[..., None]
         row, slot = valid.flatten(1).nonzero(as_tuple=True)  # the M slots that have something to predict
         at = places.flatten(1)[row, slot]
-        logits, confidence = self.draft(ids, places, states, row, slot)
+        maps, confidence = self.draft(ids, places, states, row, slot)
         # Blocks overlap: the target's distribution at a position is computed once.
         place, index = torch.unique(row * length + at, return_inverse=True)
         p_t = target_probabilities(self.target, states[1].flatten(0, 1)[place])
-        return losses_of_rows(logits, confidence, p_t, index, ids[row, at + 1], valid[kept], self.weights)
+        return losses_of_rows(maps, confidence, p_t, index, ids[row, at + 1], valid[kept], self.weights)
 
     def draft(
         self, ids: Tensor, places: Tensor, states: States, row: Tensor, slot: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Maps, Tensor | None]:
         """Draft logits [M, V], and confidence logits [M] where there are any, of slots ``slot`` [M] of sequences ``row``,
         among all slots [A*g] of blocks at ``places`` [B, A, g]."""
         block, head = self.hidden(ids, places, states), self.model.markov_head  # [B, A*g, H]
         previous = ids.gather(1, places.flatten(1).clamp(max=ids.shape[1] - 1))  # [B, A*g]
         at = row * block.shape[1] + slot
         hidden = block.flatten(0, 1).index_select(0, at)
-        logits = self.model.lm_head(hidden)
+        maps = [(hidden, self.model.lm_head.weight)]
         if head is not None:  # it may carry a state from slot to slot, so it reads blocks whole
             latents = head.latents(previous.view_as(places), block.view(*places.shape, -1)).flatten(0, 2)
-            logits = logits.addmm_(latents.index_select(0, at), head.markov_w2.weight.t())  # eq. 4
+            maps.append((latents.index_select(0, at), head.markov_w2.weight))  # eq. 4
         if self.model.confidence_head is None:
-            return logits, None
-        return logits, self.model.confidence_logits(hidden, previous[row, slot])
+            return maps, None
+        return maps, self.model.confidence_logits(hidden, previous[row, slot])
 
     def hidden(self, ids: Tensor, places: Tensor, states: States) -> Tensor:
         """What the LM head reads [B, A*g, hidden] in blocks whose slots are at ``places`` [B, A, g] of ``ids`` [B, L]; the

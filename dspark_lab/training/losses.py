@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from dspark_lab.errors import LabError
 
-TOGETHER = 2**24
-"""Logits compared at a time, which bounds the memory that it takes."""
+TOGETHER = 2**20
+"""Logits compared at a time on a CPU, so many that they stay in its cache; other devices take 64 times as many."""
 
 TERMS = "ce", "tv", "conf", "accept", "kl"
 """What a loss may consist of."""
@@ -93,18 +93,23 @@ def draft_losses(
         labels: [N, gamma] the true x_k; valid: [N, gamma] bool, False past the end of the answer.
 
     Returns:
-        "loss", its parts "ce", "tv" (L1 distance), "conf", "accept" (-tau) and, where it is asked for, "kl", and "tau":
-        1 + mean_N sum_k prod_{j<=k} alpha_j with alpha = sum min(p_d, p_t) = 1 - 0.5 * ||p_d - p_t||_1 (eq. 8), an estimate
-        along true prefixes; "alpha" [gamma], its mean per position; "blocks", how many of the N count.
+        "loss", the one to differentiate; its parts "ce", "tv" (L1 distance), "conf", "accept" (-tau) and, where it is asked
+        for, "kl"; and "tau": 1 + mean_N sum_k prod_{j<=k} alpha_j with alpha = sum min(p_d, p_t) = 1 - 0.5 * ||p_d - p_t||_1
+        (eq. 8), an estimate along true prefixes; "alpha" [gamma], its mean per position; "blocks", how many of the N count.
     """
     confidence = None if confidence_logits is None else confidence_logits[valid]
     p_t, labels = target_logits[valid].float().softmax(-1), labels[valid]
     index = torch.arange(len(labels), device=valid.device)
-    return losses_of_rows(draft_logits[valid], confidence, p_t, index, labels, valid, w)
+    return losses_of_rows([(draft_logits[valid], None)], confidence, p_t, index, labels, valid, w)
+
+
+Maps = Sequence[tuple[Tensor, Tensor | None]]
+"""Logits [M, V] as a sum of products: inputs [M, in] by weights [V, in] as ``F.linear`` takes them, or with None for the
+weights the inputs [M, V] themselves."""
 
 
 def losses_of_rows(
-    draft_logits: Tensor,
+    maps: Maps,
     confidence_logits: Tensor | None,
     p_t: Tensor,
     index: Tensor,
@@ -112,78 +117,157 @@ def losses_of_rows(
     valid: Tensor,
     w: LossWeights,
 ) -> dict[str, Tensor]:
-    """``draft_losses`` where only the M valid rows, in the order of ``valid``, have been computed: draft logits [M, V],
-    confidence logits and labels [M]. The target's probabilities of row m are ``p_t[index[m]]``: blocks overlap, and each
-    distribution [U, V] is held once."""
+    """``draft_losses`` where only the M valid rows, in the order of ``valid``, have been computed: draft logits [M, V] as
+    ``maps``, confidence logits and labels [M]. The target's probabilities of row m are ``p_t[index[m]]``: blocks overlap, and
+    each distribution [U, V] is held once."""
     positions = torch.arange(valid.shape[1], device=valid.device)
     weight = torch.exp(-positions / w.decay) * valid
     weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # a batch may hold no answer at all
+    inputs, weights = [x for x, _ in maps], [m for _, m in maps]
+    loss, entropy, overlap, divergence = _Compare.apply(p_t, index, labels, valid, weight, w, len(maps), *inputs, *weights)
     weight = weight[valid]
-    cross_entropy, overlap, divergence = _Compare.apply(draft_logits.float(), p_t, index, labels, w.kl > 0)
-    ce, tv = (cross_entropy * weight).sum(), 2 * ((1 - overlap) * weight).sum()
-    conf = torch.zeros((), device=valid.device)
-    if confidence_logits is not None:
-        label = overlap.detach().clamp(0, 1)
-        conf = (F.binary_cross_entropy_with_logits(confidence_logits.float(), label, reduction="none") * weight).sum()
-    accepted = torch.zeros(valid.shape, device=valid.device).masked_scatter(valid, overlap)  # [N, gamma]
+    accepted = overlap.new_zeros(valid.shape).masked_scatter(valid, overlap)  # [N, gamma]
     tau = 1 + accepted.cumprod(-1).sum(-1).mean()
-    alpha = accepted.detach().sum(0) / valid.sum(0).clamp(min=1)
-    parts = {"ce": ce, "tv": tv, "conf": conf, "accept": -tau}
+    alpha = accepted.sum(0) / valid.sum(0).clamp(min=1)
+    parts = {"ce": (entropy * weight).sum(), "tv": 2 * ((1 - overlap) * weight).sum(), "accept": -tau}
+    parts["conf"] = overlap.new_zeros(())
+    if confidence_logits is not None:
+        label = overlap.clamp(0, 1)
+        each = F.binary_cross_entropy_with_logits(confidence_logits.float(), label, reduction="none")
+        parts["conf"] = (each * weight).sum()
+        if w.conf:
+            loss = loss + w.conf * parts["conf"]
     if w.kl:
         parts["kl"] = (divergence * weight).sum()
-    loss = sum(getattr(w, name) * part for name, part in parts.items() if getattr(w, name))
-    return {"loss": loss, **parts, "tau": tau.detach(), "alpha": alpha, "blocks": valid.any(-1).sum()}
+    return {"loss": loss, **parts, "tau": tau, "alpha": alpha, "blocks": valid.any(-1).sum()}
 
 
 class _Compare(torch.autograd.Function):
-    """(logits [M, V], p_t [U, V], index [M], labels [M], whether KL is wanted) -> cross entropy [M], sum_v min(p_d, p_t[index])
-    [M] and KL(p_t[index] || p_d) [M], 0 where it is not wanted.
+    """The weighted ``ce``, ``tv``, ``accept`` and ``kl`` in one sum, which can be differentiated, and for logging, of each row,
+    cross entropy [M], sum_v min(p_d, p_t) [M] and KL(p_t || p_d) [M], 0 where it is not wanted.
 
-    The logits are by far the largest tensors of a training step: one softmax serves all. With m = [p_d < p_t]:
-    d overlap / d logits = p_d * (m - sum(m * p_d)), d CE / d logits = p_d - onehot(label), d KL / d logits = p_d - p_t.
+    The logits are by far the largest tensors of a training step, so they are made a few blocks at a time, their gradient right
+    behind them, while they are in the cache; neither is ever held whole (as Liger does it, arXiv 2410.10989). With
+    m = [p_d < p_t]: d overlap / d logits = p_d * (m - sum(m * p_d)), d CE / d logits = p_d - onehot(label),
+    d KL / d logits = p_d - p_t.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, p_t: Tensor, index: Tensor, labels: Tensor, with_kl: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        p_d, below = torch.empty_like(logits), torch.empty_like(logits, dtype=torch.bool)
-        entropy, overlap, divergence = (logits.new_zeros(len(logits)) for _ in range(3))
-        negative = None  # [U] sum p_t log p_t
-        if with_kl:
-            negative = torch.cat([-torch.special.entr(p_t[part]).sum(-1) for part in _parts(p_t)])
-        for part in _parts(logits):
-            probabilities = torch.softmax(logits[part], -1, out=p_d[part])
-            expected = p_t[index[part]]
-            torch.lt(probabilities, expected, out=below[part])
-            peak, place = probabilities.max(-1, keepdim=True)
-            # The largest probability is never 0, the label's may be.
-            log_sum = logits[part].gather(1, place) - peak.log()
-            entropy[part] = (log_sum - logits[part].gather(1, labels[part, None])).squeeze(1)
-            if negative is not None:
-                mean = torch.linalg.vecdot(expected, logits[part])
-                divergence[part] = negative[index[part]] + log_sum.squeeze(1) - mean
-            torch.sum(torch.minimum(probabilities, expected, out=expected), -1, out=overlap[part])
-        ctx.save_for_backward(p_d, below, labels, *((p_t, index) if with_kl else ()))
-        return entropy, overlap, divergence
+        ctx: Any,
+        p_t: Tensor,
+        index: Tensor,
+        labels: Tensor,
+        valid: Tensor,
+        weight: Tensor,
+        w: LossWeights,
+        count: int,
+        *tensors: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        inputs: Any = tensors[:count]
+        maps = tensors[count:]
+        wanted = ctx.needs_input_grad[-len(tensors) :]
+        gradients = [torch.zeros_like(t) if t is not None and g else None for t, g in zip(tensors, wanted, strict=True)]
+        rows = torch.zeros(4, len(labels), device=p_t.device)
+        loss, entropy, overlap, divergence = rows[0, :0].sum(), *rows[1:]
+        information = _information(p_t) if w.kl else None
+        parts = list(_parts(valid, p_t.shape[1]))
+        most = max((part.stop - part.start for _, part in parts), default=0)
+        buffers = torch.empty(3, most, p_t.shape[1], device=p_t.device)
+        for blocks, part in parts:
+            logits, expected, p_d = buffers[:, : part.stop - part.start]
+            _sum_of(inputs, maps, part, logits)
+            torch.index_select(p_t, 0, index[part], out=expected)
+            torch.softmax(logits, -1, out=p_d)
+            log_sum = logits.amax(-1) - p_d.amax(-1).log()  # not of the label's probability, which may be 0
+            entropy[part] = log_sum - logits.gather(1, labels[part, None]).squeeze(1)
+            if information is not None:
+                divergence[part] = information[index[part]] + log_sum - torch.linalg.vecdot(expected, logits)
+            torch.sum(torch.minimum(p_d, expected, out=logits), -1, out=overlap[part])
+            if not any(wanted):
+                continue
+            to_overlap = _to_overlap(overlap[part], valid[blocks], weight[blocks], len(valid), w)[:, None]
+            each = weight[blocks][valid[blocks]][:, None]
+            rest = (w.ce + w.kl) * each
+            grad = logits  # whose memory it takes
+            if w.tv or w.accept:
+                torch.lt(p_d, expected, out=grad).mul_(p_d)
+                rest = rest - to_overlap * grad.sum(-1, keepdim=True)
+                grad.mul_(to_overlap).addcmul_(p_d, rest)
+            else:
+                torch.mul(p_d, rest, out=grad)
+            if w.kl:
+                grad.addcmul_(expected, each, value=-w.kl)
+            if w.ce:
+                grad.scatter_add_(1, labels[part, None], -w.ce * each)
+            _back(grad, inputs, maps, gradients, part)
+        weight = weight[valid]
+        for value, each in ((w.ce, entropy), (w.kl, divergence), (2 * w.tv, 1 - overlap)):
+            loss = loss + value * (each * weight).sum()
+        if w.accept:
+            accepted = overlap.new_zeros(valid.shape).masked_scatter(valid, overlap)
+            loss = loss - w.accept * (1 + accepted.cumprod(-1).sum(-1).mean())
+        ctx.gradients = gradients
+        ctx.mark_non_differentiable(entropy, overlap, divergence)
+        return loss, entropy, overlap, divergence
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        p_d, below, labels, *targets = ctx.saved_tensors
-        grad = torch.empty_like(p_d)
-        for part in _parts(p_d):
-            to_entropy, to_overlap, to_divergence = (g[part, None] for g in gradients)
-            inside = torch.where(below[part], p_d[part], 0.0).sum(-1, keepdim=True)
-            rest = to_entropy - to_overlap * inside
-            if targets:
-                rest += to_divergence
-            torch.where(below[part], to_overlap + rest, rest, out=grad[part]).mul_(p_d[part])
-            if targets:
-                p_t, index = targets
-                grad[part].addcmul_(p_t[index[part]], to_divergence, value=-1)
-        return grad.scatter_add_(1, labels[:, None], -gradients[0][:, None]), None, None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        scale, kept = gradients[0], ctx.gradients
+        del ctx.gradients  # they are scaled in place
+        return *[None] * 7, *(None if g is None else g.mul_(scale) for g in kept)
 
 
-def _parts(logits: Tensor) -> Iterator[slice]:
-    rows = max(1, TOGETHER // logits.shape[1])
-    return (slice(start, start + rows) for start in range(0, len(logits), rows))
+def _sum_of(inputs: Sequence[Tensor], maps: Sequence[Tensor | None], part: slice, out: Tensor) -> None:
+    """Logits [rows, V] into ``out``, in float32."""
+    for number, (x, m) in enumerate(zip(inputs, maps, strict=True)):
+        if m is not None and x.dtype == out.dtype:
+            torch.addmm(out, x[part], m.t(), beta=min(number, 1), out=out)  # beta 0 does not read what is there
+            continue
+        term = x[part] if m is None else F.linear(x[part], m)
+        out.add_(term) if number else out.copy_(term)
+
+
+def _back(
+    grad: Tensor, inputs: Sequence[Tensor], maps: Sequence[Tensor | None], gradients: list[Tensor | None], part: slice
+) -> None:
+    """Add what the logits' gradient [rows, V] makes of the inputs' and the weights'."""
+    for x, m, to_x, to_m in zip(inputs, maps, gradients[: len(inputs)], gradients[len(inputs) :], strict=True):
+        g = grad.to(x.dtype)
+        if to_x is not None:
+            to_x[part] = g if m is None else g @ m
+        if to_m is not None:
+            to_m.addmm_(g.t(), x[part])
+
+
+def _to_overlap(overlap: Tensor, valid: Tensor, weight: Tensor, count: int, w: LossWeights) -> Tensor:
+    """The loss's gradient to the rows' overlaps, those of whole blocks, of which there are ``count`` in all."""
+    gradient = -2 * w.tv * weight[valid]
+    if w.accept:
+        with torch.enable_grad():
+            rows = overlap.detach().requires_grad_()
+            accepted = rows.new_zeros(valid.shape).masked_scatter(valid, rows)
+            length = accepted.cumprod(-1).sum() / count
+        gradient = gradient - w.accept * torch.autograd.grad(length, rows)[0]
+    return gradient
+
+
+def _information(p_t: Tensor) -> Tensor:
+    """sum p_t log p_t [U] of p_t [U, V]."""
+    rows = max(1, _together(p_t.device) // p_t.shape[1])
+    tiny = torch.finfo(p_t.dtype).tiny
+    return torch.cat([torch.linalg.vecdot(part, part.clamp(min=tiny).log()) for part in p_t.split(rows)])
+
+
+def _parts(valid: Tensor, vocabulary: int) -> Iterator[tuple[slice, slice]]:
+    """A few blocks at a time: which of the N, and which of the M rows they have."""
+    blocks = max(1, _together(valid.device) // (vocabulary * valid.shape[1]))
+    ends = [0, *valid.sum(1).cumsum(0).tolist()]
+    for start in range(0, len(valid), blocks):
+        stop = min(start + blocks, len(valid))
+        if ends[stop] > ends[start]:
+            yield slice(start, stop), slice(ends[start], ends[stop])
+
+
+def _together(device: torch.device) -> int:
+    return TOGETHER if device.type == "cpu" else TOGETHER * 2**6

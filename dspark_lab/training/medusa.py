@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from dspark_lab.drafters.medusa import BlockwiseConfig, BlockwiseModel, HeadsModel, MedusaConfig, MedusaModel
 from dspark_lab.training import drafter
 from dspark_lab.training.kinds import Options
+from dspark_lab.training.losses import Maps
 from dspark_lab.training.states import States
 
 
@@ -40,8 +41,8 @@ class Objective(drafter.Objective):
 
     def draft(
         self, ids: Tensor, places: Tensor, states: States, row: Tensor, slot: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Maps, Tensor | None]:
         before = (places[..., 0] - 1).clamp(min=0)  # [B, A]
         final = states[1]
         read = final.gather(1, before[..., None].expand(-1, -1, final.shape[-1]))  # [B, A, hidden]
-        return self.model(read).flatten(1, 2)[row, slot], None
+        return [(self.model(read).flatten(1, 2)[row, slot], None)], None
