@@ -124,7 +124,9 @@ def losses_of_rows(
     weight = torch.exp(-positions / w.decay) * valid
     weight = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # a batch may hold no answer at all
     inputs, weights = [x for x, _ in maps], [m for _, m in maps]
-    loss, entropy, overlap, divergence = _Compare.apply(p_t, index, labels, valid, weight, w, len(maps), *inputs, *weights)
+    loss, entropy, overlap, divergence = _Compare.apply(
+        p_t, index, labels, valid, weight, w, len(maps), *inputs, *weights
+    )
     weight = weight[valid]
     accepted = overlap.new_zeros(valid.shape).masked_scatter(valid, overlap)  # [N, gamma]
     tau = 1 + accepted.cumprod(-1).sum(-1).mean()

@@ -109,6 +109,7 @@ def test_generating_shows_the_recorded_run_and_measures_both_without_recording(r
     assert app.trace["prompt"] == "count"
     assert app.live
     assert app.speeds["device"] == "toy processor"
+    assert app.speeds["drafter"] == app.info["drafter"] != ""
     assert app.speeds["autoregressive"]["seconds"] > app.speeds["speculative"]["seconds"] > 0
     assert app.speeds["speculative"]["whole"]
     assert app.status["state"] == "ready"

@@ -93,14 +93,17 @@ def test_the_page_asks_for_nothing(tmp_path: Path) -> None:
 
 def test_a_long_trace_is_shortened_in_digits_and_a_very_long_one_refused(tmp_path: Path) -> None:
     trace = fixtures.trace(seed=3)
-    each = len(json.dumps(trace.to_json()["rounds"][0]))
-    rounds = tuple(replace(trace.rounds[0], index=i) for i in range(SIZE_LIMIT // each + 2))
+    one = replace(trace, rounds=trace.rounds[:1])
+    rest = SIZE_LIMIT - export_html(one, tmp_path / "one.html").stat().st_size
+    each = len(json.dumps(trace.to_json()["rounds"][0], separators=(",", ":")))
+    rounds = tuple(replace(trace.rounds[0], index=i) for i in range(rest // each + 2))  # just too long in full
     path = export_html(replace(trace, rounds=rounds), tmp_path / "long.html")
     assert path.stat().st_size <= SIZE_LIMIT
     short = payload(Page(path.read_text(encoding="utf-8")))
+    assert short.rounds[-1].positions != rounds[0].positions
     assert short.rounds[-1].positions[0].p_d == pytest.approx(rounds[0].positions[0].p_d, rel=1e-5)
     with pytest.raises(LabError, match="shorter trace"):
-        export_html(replace(trace, rounds=rounds * 2), tmp_path / "longer.html")
+        export_html(replace(trace, rounds=rounds * 3), tmp_path / "longer.html")
     assert not (tmp_path / "longer.html").exists()
 
 

@@ -221,7 +221,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
             self.run += 1
             self.controls = to_json(controls)
             self._tell_origin()
-            self.speeds = to_json(contract.Speeds(device))
+            self.speeds = to_json(contract.Speeds(device, self.info["drafter"]))
             self.show(Trace(SCHEMA_VERSION, controls.prompt, (), to_json(settings), target, None, device, ()))
             self.set_status("running")
 

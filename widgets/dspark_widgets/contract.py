@@ -135,9 +135,11 @@ class Speed:
 
 @dataclass(frozen=True)
 class Speeds:
-    """The same prompt and settings with and without the drafter, measured one after the other without recording."""
+    """The same prompt and settings with and without the drafter, of which this is the title, measured one after the other
+    without recording."""
 
     device: str
+    drafter: str
     speculative: Speed | None = None
     autoregressive: Speed | None = None
 

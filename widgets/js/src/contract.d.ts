@@ -469,9 +469,10 @@ export interface Speed {
   whole: boolean;
 }
 
-/** The same prompt and settings with and without the drafter, measured one after the other without recording. */
+/** The same prompt and settings with and without the drafter, of which this is the title, measured one after the other without recording. */
 export interface Speeds {
   device: string;
+  drafter: string;
   speculative: Speed | null;
   autoregressive: Speed | null;
 }

@@ -236,7 +236,7 @@ export default {
     autoregressive: "1 つずつ",
     rate: (value) => `${value} tok/s`,
     speedTimes: (value) => `${value}×`,
-    speedMeasured: (device) => `${device} で実測：プロンプト、設定、シードは同じ、記録なし`,
+    speedMeasured: (device, drafter) => `${device}、${drafter} で実測：プロンプト、設定、シードは同じ、記録なし`,
     speedPartial: "途中で停止",
     speedNone: "「生成」を押すと、両方のやり方で実行し、ここに実測値を示す。",
     state: {

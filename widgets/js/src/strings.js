@@ -271,7 +271,7 @@ export const APP = {
   autoregressive: "one by one",
   rate: (/** @type {string} */ value) => `${value} tok/s`,
   speedTimes: (/** @type {string} */ value) => `${value}×`,
-  speedMeasured: (/** @type {string} */ device) => `measured on ${device}: same prompt, settings and seed, nothing recorded`,
+  speedMeasured: (/** @type {string} */ device, /** @type {string} */ drafter) => `measured on ${device}, with ${drafter}: same prompt, settings and seed, nothing recorded`,
   speedPartial: "stopped early",
   speedNone: "Generate runs the prompt both ways and measures both here.",
   state: {

@@ -236,7 +236,7 @@ export default {
     autoregressive: "逐个生成",
     rate: (value) => `${value} tok/s`,
     speedTimes: (value) => `${value}×`,
-    speedMeasured: (device) => `在 ${device} 上实测：提示词、设置、种子相同，不做记录`,
+    speedMeasured: (device, drafter) => `在 ${device} 上用 ${drafter} 实测：提示词、设置、种子相同，不做记录`,
     speedPartial: "提前停止",
     speedNone: "按「生成」会以两种方式运行提示词，并在此给出实测速度。",
     state: {

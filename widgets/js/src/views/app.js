@@ -69,7 +69,7 @@ function SpeedLine({ model }) {
       ${there.map(([name, look, run]) => run && html`<p key=${name}><span>${name}</span><span class="dl-speedbar" aria-hidden="true"><span class=${`dl-speed-${look}`} style=${`width:${(100 * rate(run)) / most}%`}></span></span>
         <b class="dl-num">${APP.rate(fixed(rate(run), 1))}</b>${!run.whole && html`<span class="dl-note">${APP.speedPartial}</span>`}</p>`)}
       </div>
-      <p class="dl-note">${both && speeds.speculative && speeds.autoregressive && html`<b class="dl-times" data-testid="speed-ratio">${APP.speedTimes(fixed(rate(speeds.speculative) / Math.max(1e-9, rate(speeds.autoregressive)), 2))}</b> `}${APP.speedMeasured(speeds?.device ?? "")}</p>`}
+      <p class="dl-note">${both && speeds.speculative && speeds.autoregressive && html`<b class="dl-times" data-testid="speed-ratio">${APP.speedTimes(fixed(rate(speeds.speculative) / Math.max(1e-9, rate(speeds.autoregressive)), 2))}</b> `}${APP.speedMeasured(speeds?.device ?? "", speeds?.drafter ?? "")}</p>`}
   </section>`;
 }
 
