@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dspark_kernels import inverse_cdf, softmax_filtered
 from dspark_lab.acceptance import Verdict, verify
+from dspark_lab.clock import now
 from dspark_lab.drafters.base import Draft, Drafter, TreeDrafter, background_of, calibration_of
 from dspark_lab.errors import LabError
 from dspark_lab.scheduling.live import Drafting, Scheduled, schedule_round
@@ -143,7 +144,7 @@ def _decode_round(
     taps = drafter.tap_layers if drafter else ()
     parents = None if tree is None else [ROOT, *(parent + 1 for parent in tree.parents[:length])]
     logits, tapped = target.forward(state.cache, [anchor, *draft.tokens[:length]], taps, parents=parents)
-    forwarded = perf_counter()
+    forwarded = now(target.device)
     with torch.inference_mode():
         p_t = softmax_filtered(logits, *sampling)
         stacked = torch.stack(p_d) if p_d else None
@@ -169,7 +170,7 @@ def _decode_round(
     else:
         full = len(emitted) >= room or len(state.tokens) >= target.context_limit
         finished = "length" if full else ""
-    ended = perf_counter()
+    ended = now(target.device)
     timings = Timings(
         draft_forward=draft.forward_ms,
         sequential_head=draft.head_ms,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from dspark_lab.clock import now
 from dspark_lab.describe import describe_device, processor
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
@@ -114,10 +115,10 @@ class _Passes:
     def time(self, counts: Sequence[int]) -> float:
         """Seconds of a pass over ``counts[r]`` tokens of request r."""
         tokens = [self._some(n) for n in counts]
-        self._wait()
+        now(self.target.device)
         began = self._clock()
         self.target.forward_slots(self._cache, range(len(counts)), tokens)
-        self._wait()
+        now(self.target.device)
         seconds = self._clock() - began
         self._cache.lengths[:] = [self.context] * len(self._cache.lengths)
         return seconds
@@ -125,7 +126,3 @@ class _Passes:
     def _some(self, count: int) -> list[int]:
         """Tokens of the vocabulary; what they say does not change the time of a dense model."""
         return list(self._rng.integers(self.target.vocab_size, size=count).tolist())
-
-    def _wait(self) -> None:
-        if self.target.device.type == "cuda":
-            torch.cuda.synchronize(self.target.device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dspark_lab.causal_lm import read_model
 from dspark_lab.checkpoints import match
+from dspark_lab.clock import now
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.errors import LabError
 from dspark_lab.target import Target, TargetCache
@@ -96,7 +97,7 @@ class ModelDrafter:
             newest = drafted[-1] if drafted else anchor
             logits, _ = self.model.forward(state.cache, [*state.pending, newest], logits=False)
             state.pending, state.ahead = [], [*state.ahead, newest]
-            passes += perf_counter() - began
+            passes += now(self.model.device) - began
             drafted.append(choose(len(drafted) + 1, logits[-1]))
         return Draft(drafted, forward_ms=passes * 1e3)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dspark_lab.checkpoints import filled, matching_config
+from dspark_lab.clock import now
 from dspark_lab.drafters.base import Choose, ChooseEach, Draft, Drafts
 from dspark_lab.drafters.draft_layers import rope_tables
 from dspark_lab.drafters.dspark_model import DSparkConfig, DSparkModel
@@ -98,7 +99,7 @@ class DSparkDrafter:
         hidden = self._block(state, anchor)
         base = self.model.base_logits(hidden)[:gamma]  # U [gamma, V], the same bits for every gamma
         hidden = hidden[:gamma]
-        drafted = perf_counter()
+        drafted = now(hidden.device)
         head = self.model.markov_head
         step, carried = head.stepper(hidden) if head is not None else None, None
         tokens: list[int] = []
@@ -149,7 +150,7 @@ class DSparkDrafter:
         ids[:, 0] = previous
         hidden = self._run_slots(states, slots, ids)[:, c.block_size - c.drafted :][:, :gamma]
         base = self.model.base_logits(hidden)  # U [R, gamma, V]
-        drafted = perf_counter()
+        drafted = now(hidden.device)
         head, carried = self.model.markov_head, None
         step = head.stepper_each(hidden) if head is not None else None
         tokens = previous.new_empty((len(slots), gamma + 1))

@@ -20,6 +20,7 @@ from time import perf_counter
 
 from torch import Tensor
 
+from dspark_lab.clock import now
 from dspark_lab.drafters.base import Choose, Draft, one_hot
 from dspark_lab.drafters.draft_model import ModelState
 from dspark_lab.target import Target
@@ -90,7 +91,7 @@ class Lookahead:
         if gamma:
             state.steps.append(self._look_ahead(state, anchor))
             state.pool |= {gram[0]: gram for gram in state.steps[-1].grams}
-        return Draft(drafted, forward_ms=(perf_counter() - began) * 1e3)
+        return Draft(drafted, forward_ms=(now(self.target.device) - began) * 1e3)
 
     def _guesses(self, state: LookaheadState, anchor: int, drafted: list[int]) -> Iterator[int]:
         """The tokens of one n-gram after another, each beginning with the newest token."""

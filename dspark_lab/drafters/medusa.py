@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dspark_lab.checkpoints import fill, match, read_tensors
+from dspark_lab.clock import now
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.errors import LabError
 from dspark_lab.target import FINAL, Target
@@ -140,7 +141,7 @@ class HeadsDrafter:
             return Draft([])
         began = perf_counter()
         base = self.model(state[-1], gamma)  # U [gamma, V]
-        drafted = perf_counter()
+        drafted = now(base.device)
         tokens = [choose(k, logits) for k, logits in enumerate(base, 1)]
         return Draft(tokens, base, forward_ms=(drafted - began) * 1e3, head_ms=(perf_counter() - drafted) * 1e3)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from dspark_lab.clock import now
 from dspark_lab.describe import note_here
 from dspark_lab.drafters.base import Drafter, calibration_of, confident
 from dspark_lab.engine.request import DEADLINE, EOS, ERROR, LENGTH, PARTS, Request, RequestRound, StepReport
@@ -176,7 +177,7 @@ class Engine:
         ends = self._chunks()
         if ends:
             self._isolated(lambda slots: self._prefill(step, slots, ends), list(ends))
-            step.seconds["prefill"] = perf_counter() - began
+            step.seconds["prefill"] = now(self._pair.target.device) - began
         held = self._pair.held
         ready = [slot for slot, r in enumerate(self._live) if held[slot] == r.length - 1 and not r.finished]
         if ready:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dspark_lab.acceptance import verify_each
+from dspark_lab.clock import now
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.engine.drafting import Drafting, Draws, Proposed, Sampling, drafting, drop_slot
 from dspark_lab.engine.request import Request
@@ -106,7 +107,7 @@ def decode(
     scheduled = perf_counter()
     logits, taps = pair.target.forward_slots(pair.cache, slots, blocks, pair.taps)
     assert logits is not None
-    forwarded = perf_counter()
+    forwarded = now(pair.target.device)
     p_t = sampling.probabilities(logits, np.repeat(np.arange(len(slots)), 1 + lengths).tolist())
     stop = pair.target.stop_tokens
     accepted, last = verify_each(proposed.tokens, lengths, draws.p_d, p_t, u[:, gamma : 2 * gamma], u[:, -1], stop)
@@ -116,7 +117,7 @@ def decode(
         pair.held[slot] += len(row) - len(block)
     if pair.drafting:
         pair.drafting.commit(slots, kept, None if taps is None else taps[_kept_rows(lengths, accepted, taps)])
-    committed = perf_counter()
+    committed = now(pair.target.device)
     emitted = [row[1:] if token is None else [*row[1:], token] for row, token in zip(kept, last, strict=True)]
     forward, head = proposed.forward_ms / 1e3, proposed.head_ms / 1e3 - draws.seconds
     seconds = {
