@@ -262,7 +262,8 @@ def test_what_is_trained_is_what_drafts(lab: Lab, model: tuple[str, Any]) -> Non
         states = target_states(lab.target.model, ids, new.config.target_layer_ids)
         places, slots = torch.arange(anchor, anchor + BLOCK)[None, None], torch.arange(BLOCK)
         with torch.no_grad():
-            trained, _ = objective.draft(ids, places, states, torch.zeros_like(slots), slots)
+            maps, _ = objective.draft(ids, places, states, torch.zeros_like(slots), slots)
+            trained = sum(x if weight is None else x @ weight.t() for x, weight in maps)
         _, drafted = propose(lab, committed(lab, text[:anchor]), text[anchor], along(text[anchor:]))
         torch.testing.assert_close(drafted, trained, **CLOSE)
 
