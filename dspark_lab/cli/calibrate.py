@@ -67,6 +67,7 @@ def calibrate(
     lab = options.open_pair(target, drafter, False, device)
     from dspark_lab.scheduling.calibration import FILE, ROUNDS_FILE, fit_sts, stored_calibration
 
+    _say_replaced(place, lab, temperatures)
     found: Calibration | None = None
     recorded: list[RecordedRounds] = []
     for each in settings:
@@ -89,6 +90,19 @@ def calibrate(
     say(f"{place / FILE} holds sampling temperatures {', '.join(f'{t:g}' for t in whole.stored)}")
     if json:
         options.write_json(json, {"measured": True, "device": lab.device, "calibration": to_json(found)})
+
+
+def _say_replaced(folder: Path, lab: Lab, temperatures: list[float]) -> None:
+    """Say what of ``folder`` is about to be replaced, while it can still be kept."""
+    from dspark_lab.scheduling.calibration import FILE, ROUNDS_FILE, stored_calibration
+
+    replaced = [ROUNDS_FILE] if (folder / ROUNDS_FILE).exists() else []
+    former = lab.drafter and stored_calibration(folder, lab.drafter.info, lab.target.info)
+    for fit in former.fits if former else ():
+        if fit.sampling_temperature in temperatures:
+            replaced.append(f"temperature {fit.sampling_temperature:g} in {FILE}, of {fit.fitted.rounds:,} rounds")
+    if replaced:
+        say(f"replaced when all is done: {'; '.join(replaced)} (--out keeps {folder} as it is)", "yellow")
 
 
 def _beside(drafter: str) -> Path:

@@ -50,6 +50,16 @@ def test_another_sampling_temperature_joins_those_that_are_there(calibrate: Any,
     assert RecordedRounds.load(drafter / "rounds.safetensors").origin.temperature == 1
 
 
+def test_what_will_be_replaced_is_said_before_it_is(calibrate: Any, drafter: Path) -> None:
+    assert "replaced when" not in calibrate().stderr
+    rounds = Calibration.load(drafter / "calibration.json").fits[0].fitted.rounds
+    said = " ".join(calibrate("--rounds", "30").stderr.split())
+    assert f"rounds.safetensors; temperature 1 in calibration.json, of {rounds} rounds" in said
+    assert said.index("replaced when all is done") < said.index("validation rounds")
+    elsewhere = calibrate("--rounds", "30", "--out", "elsewhere")
+    assert elsewhere.exit_code == 0 and "replaced when" not in elsewhere.stderr
+
+
 def test_a_calibration_of_other_weights_is_left_out_with_a_note(calibrate: Any, drafter: Path, pair: list[str]) -> None:
     assert calibrate().exit_code == 0
     file = drafter / "calibration.json"
