@@ -22,6 +22,28 @@ torch.set_num_threads(1)
 settings.register_profile("lab", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("lab")
 
+LONG = (
+    "tests/test_pocket.py",
+    "tests/test_notebooks.py",
+    "tests/browser/test_hosting.py",
+    "tests/browser/test_voila.py",
+    "tests/browser/test_page.py",
+    "tests/browser/test_load.py",
+    "tests/cli/test_process.py",
+    "tests/test_engine.py",
+    "tests/cli/test_calibrate.py",
+    "tests/browser/test_views.py",
+    "tests/browser/test_scheduler_views.py",
+    "tests/browser/test_lab.py",
+    "tests/cli/test_train_drafter.py",
+)
+"""Files whose tests take longest: they begin first, so that no worker is left with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(LONG)))
+
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
