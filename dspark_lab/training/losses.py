@@ -128,9 +128,8 @@ def losses_of_rows(
         p_t, index, labels, valid, weight, w, len(maps), *inputs, *weights
     )
     weight = weight[valid]
-    accepted = overlap.new_zeros(valid.shape).masked_scatter(valid, overlap)  # [N, gamma]
-    tau = 1 + accepted.cumprod(-1).sum(-1).mean()
-    alpha = accepted.sum(0) / valid.sum(0).clamp(min=1)
+    tau = _length(overlap, valid)
+    alpha = overlap.new_zeros(valid.shape).masked_scatter(valid, overlap).sum(0) / valid.sum(0).clamp(min=1)
     parts = {"ce": (entropy * weight).sum(), "tv": 2 * ((1 - overlap) * weight).sum(), "accept": -tau}
     parts["conf"] = overlap.new_zeros(())
     if confidence_logits is not None:
@@ -170,8 +169,7 @@ class _Compare(torch.autograd.Function):
         maps = tensors[count:]
         wanted = ctx.needs_input_grad[-len(tensors) :]
         gradients = [torch.zeros_like(t) if t is not None and g else None for t, g in zip(tensors, wanted, strict=True)]
-        rows = torch.zeros(4, len(labels), device=p_t.device)
-        loss, entropy, overlap, divergence = rows[0, :0].sum(), *rows[1:]
+        entropy, overlap, divergence = torch.zeros(3, len(labels), device=p_t.device)
         information = _information(p_t) if w.kl else None
         parts = list(_parts(valid, p_t.shape[1]))
         most = max((part.stop - part.start for _, part in parts), default=0)
@@ -204,11 +202,9 @@ class _Compare(torch.autograd.Function):
                 grad.scatter_add_(1, labels[part, None], -w.ce * each)
             _back(grad, inputs, maps, gradients, part)
         weight = weight[valid]
-        for value, each in ((w.ce, entropy), (w.kl, divergence), (2 * w.tv, 1 - overlap)):
-            loss = loss + value * (each * weight).sum()
+        loss = ((w.ce * entropy + w.kl * divergence + 2 * w.tv * (1 - overlap)) * weight).sum()
         if w.accept:
-            accepted = overlap.new_zeros(valid.shape).masked_scatter(valid, overlap)
-            loss = loss - w.accept * (1 + accepted.cumprod(-1).sum(-1).mean())
+            loss = loss - w.accept * _length(overlap, valid)
         ctx.gradients = gradients
         ctx.mark_non_differentiable(entropy, overlap, divergence)
         return loss, entropy, overlap, divergence
@@ -248,10 +244,15 @@ def _to_overlap(overlap: Tensor, valid: Tensor, weight: Tensor, count: int, w: L
     if w.accept:
         with torch.enable_grad():
             rows = overlap.detach().requires_grad_()
-            accepted = rows.new_zeros(valid.shape).masked_scatter(valid, rows)
-            length = accepted.cumprod(-1).sum() / count
-        gradient = gradient - w.accept * torch.autograd.grad(length, rows)[0]
+            mean = _length(rows, valid) * (len(valid) / count)
+        gradient = gradient - w.accept * torch.autograd.grad(mean, rows)[0]
     return gradient
+
+
+def _length(overlap: Tensor, valid: Tensor) -> Tensor:
+    """Accepted length to be expected in the mean over blocks, of the overlaps [M] where ``valid`` [N, gamma]."""
+    accepted = overlap.new_zeros(valid.shape).masked_scatter(valid, overlap)
+    return 1 + accepted.cumprod(-1).sum(-1).mean()
 
 
 def _information(p_t: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from dspark_lab.training import losses as losses_module
 from dspark_lab.training.batches import Batch, answer_row, collate
 from dspark_lab.training.drafter import Objective, new_model, sample_anchors
 from dspark_lab.training.kinds import Options
-from dspark_lab.training.losses import LossWeights, draft_losses
+from dspark_lab.training.losses import LossWeights, draft_losses, losses_of_rows
 
 ROWS = [answer_row(list(range(20, 30)), list(range(40, 62))), answer_row(list(range(30, 35)), [70, 71, 1])]
 
@@ -123,6 +123,42 @@ def test_gradients_are_those_that_autograd_finds(together: int, monkeypatch: pyt
         kl = ((p_t * (target.log_softmax(-1) - plain.log_softmax(-1))).sum(-1) * weight).sum()
         (w.ce * ce + w.tv * (distance * weight).sum() - w.accept * tau + w.kl * kl).backward()
         torch.testing.assert_close(mine.grad, plain.grad)
+
+
+@pytest.mark.parametrize("together", [1, 60, 2**20])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_logits_may_be_sums_of_maps_that_are_never_held_whole(
+    together: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses, and gradients of inputs and trained weights, are those of the logits themselves; a frozen weight has none."""
+    monkeypatch.setattr(losses_module, "TOGETHER", together)
+    _, confidence, target, labels, valid = random_losses_input()
+    g, rows = generator(), int(valid.sum())
+    shapes = {"hidden": (rows, 5), "head": (6, 5), "latent": (rows, 3), "w2": (6, 3)}
+    mine, plain = (
+        {name: torch.randn(shape, generator=g).to(dtype) for name, shape in shapes.items()} for _ in range(2)
+    )
+    w, index = LossWeights(0.3, 0.4, 0.5, 0.6, 3, 0.7), torch.arange(rows)
+    tolerance = 0.05 if dtype == torch.bfloat16 else 1e-4
+    for name in shapes:
+        plain[name] = mine[name].clone().requires_grad_(name != "head")
+        mine[name].requires_grad_(name != "head")
+    p_t = target[valid].softmax(-1)
+    maps = [(mine["hidden"], mine["head"]), (mine["latent"], mine["w2"])]
+    found = losses_of_rows(maps, confidence[valid], p_t, index, labels[valid], valid, w)
+    whole = (plain["hidden"] @ plain["head"].t()).float() + (plain["latent"] @ plain["w2"].t()).float()
+    expected = losses_of_rows([(whole, None)], confidence[valid], p_t, index, labels[valid], valid, w)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, msg=name)
+    for losses in (found, expected):
+        (losses["loss"] / 2).backward()
+    for name in shapes:
+        if name == "head":
+            assert mine[name].grad is None
+        else:
+            torch.testing.assert_close(
+                mine[name].grad, plain[name].grad, rtol=0.05 if dtype == torch.bfloat16 else 1e-4, atol=1e-3
+            )
 
 
 def test_the_divergence_is_the_cross_entropy_in_the_mean_over_what_the_target_could_say() -> None:
