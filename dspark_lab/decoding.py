@@ -144,7 +144,7 @@ def _decode_round(
     taps = drafter.tap_layers if drafter else ()
     parents = None if tree is None else [ROOT, *(parent + 1 for parent in tree.parents[:length])]
     logits, tapped = target.forward(state.cache, [anchor, *draft.tokens[:length]], taps, parents=parents)
-    forwarded = now(target.device)
+    forwarded = now(logits.device)
     with torch.inference_mode():
         p_t = softmax_filtered(logits, *sampling)
         stacked = torch.stack(p_d) if p_d else None
@@ -170,7 +170,7 @@ def _decode_round(
     else:
         full = len(emitted) >= room or len(state.tokens) >= target.context_limit
         finished = "length" if full else ""
-    ended = now(target.device)
+    ended = now(logits.device)
     timings = Timings(
         draft_forward=draft.forward_ms,
         sequential_head=draft.head_ms,

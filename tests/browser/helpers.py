@@ -121,14 +121,16 @@ def keep_failure(page: Page, name: str) -> None:
 
 
 def screenshots(page: Page, name: str) -> None:
-    """Light, dark, and as on a phone."""
+    """Light, dark, and as on a phone; in each, numbers to change show all their digits."""
     before = page.viewport_size
     for theme in ("light", "dark"):
         set_theme(page, theme)
         screenshot(page, f"{name}-{theme}")
+    check_whole_numbers(page)
     set_theme(page, "light")
     page.set_viewport_size(PHONE)
     screenshot(page, f"{name}-360")
+    check_whole_numbers(page)
     page.set_viewport_size(before)
 
 
@@ -142,6 +144,23 @@ def set_theme(view: View, theme: str, said: str = "") -> None:
         button.click()
     expect(button).to_have_text(re.compile(f"{said}$"))
     expect(view.locator("[data-theme]").first).to_have_attribute("data-theme", theme)
+
+
+_CUT_NUMBERS = """(() => {
+    const pen = document.createElement('canvas').getContext('2d'), arrows = 16;
+    return [...document.querySelectorAll('.dl input[type="number"]')].filter((e) => e.offsetParent).flatMap((e) => {
+        const look = getComputedStyle(e), room = e.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight);
+        pen.font = look.font;
+        const needed = pen.measureText(e.value).width + arrows;
+        return needed > room ? [`${e.dataset.testid}: ${e.value} needs ${needed} px of ${room}`] : [];
+    });
+})()"""
+
+
+def check_whole_numbers(page: Page) -> None:
+    """No digit of a number field is behind the arrows that the browser puts beside it."""
+    cut = page.evaluate(_CUT_NUMBERS)
+    assert not cut, cut
 
 
 _SCROLLERS = """(() => {

@@ -21,7 +21,7 @@ from dspark_widgets.serving import voila_command
 from dspark_widgets.serving.memory import kernels
 from dspark_widgets.serving.options import Hosting
 from tests.browser import helpers, servers
-from tests.browser.conftest import OPEN
+from tests.browser.conftest import ALLOWED_ERRORS, OPEN
 from tests.browser.helpers import NOTEBOOKS, READY, RUN, fill, generate
 from tests.browser.reading import check_trace
 from tests.browser.servers import Workplace, unused_port
@@ -121,7 +121,7 @@ def unreachable_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
         "NetworkError",
         "Failed to fetch",
     )
-    monkeypatch.setattr("tests.browser.conftest.ALLOWED_ERRORS", ("Failed to initialize model", *known))
+    monkeypatch.setattr("tests.browser.conftest.ALLOWED_ERRORS", (*ALLOWED_ERRORS, *known))
 
 
 def wait_ready(page: Page) -> None:
@@ -300,6 +300,37 @@ def test_a_visitor_too_many_is_told_when_to_come_again(
     wait_kernels(server, VISITORS - 1)
     late.get_by_test_id("reload").click()
     wait_ready(late)
+
+
+LOST = """
+addEventListener('DOMContentLoaded', () => {
+    const lost = document.createElement('div');
+    lost.className = 'jupyter-widgets';
+    lost.textContent = 'Error displaying widget: model not found';
+    if (WHEN) document.body.append(lost);
+});
+"""
+"""As where the kernel was too busy to tell the page of its widget in time."""
+
+
+def test_a_page_whose_live_view_is_lost_is_loaded_anew_by_itself(serve: Serve, open_page: Callable[..., Page]) -> None:
+    with serve() as server:
+        page = open_page("about:blank")
+        came: list[str] = []
+        page.on("domcontentloaded", lambda loaded: came.append(loaded.url))
+        page.add_init_script(LOST.replace("WHEN", "!history.state?.dsparkRetried"))
+        page.goto(f"{server.url}#kept")
+        wait_ready(page)
+        assert came == [f"{server.url}#kept"] * 2
+        assert not page.evaluate("history.state.dsparkRetried"), "so that it can be done again another time"
+
+
+def test_a_page_that_loses_its_live_view_again_says_so(server: Server, open_page: Callable[..., Page]) -> None:
+    page = open_page("about:blank")
+    page.add_init_script("history.replaceState({ dsparkRetried: true }, '');" + LOST.replace("WHEN", "true"))
+    page.goto(server.url)
+    expect(page.get_by_test_id("notice")).to_have_attribute("data-what", "failed", timeout=SOON)
+    wait_ready(page)  # for it was not lost
 
 
 def test_a_page_left_alone_gives_up_its_kernel_and_says_so(serve: Serve, visit: Callable[..., Page]) -> None:

@@ -9,11 +9,17 @@ import { sharedOf, startShared, stillModel } from "./store.js";
 /** What the server says with the page. @typedef {{ what: "" | "full", limit: number, wait: number }} Word */
 
 const PATIENCE = 30_000;
+/** What JupyterLab's widget manager writes in place of a view whose kernel was too busy to tell of it in time. */
+const LOST = "Error displaying widget";
+const LOOK_EVERY = 500;
 /** What a visitor may have changed on it. @type {(keyof ViewState)[]} */
 const OWN = ["cursor", "preferences", "controls"];
 
+/** Keep with the tab's place in its history that the page has been loaded anew. @param {boolean} dsparkRetried */
+const retried = (dsparkRetried) => history.replaceState({ ...history.state, dsparkRetried }, "");
+
 /**
- * Show it. `window.dsparkFirst` is there for the live view, which comes from another copy of this bundle.
+ * Show it: loaded anew once by itself, as long as nothing was changed on it, where the live view is lost. `window.dsparkFirst` is there for the live view, which comes from another copy of this bundle.
  * @param {HTMLElement} element @param {ViewState} payload @param {Word} word @param {any} Root
  */
 export function mountFirst(element, payload, word, Root) {
@@ -27,12 +33,22 @@ export function mountFirst(element, payload, word, Root) {
   const failed = () => show("failed");
   const late = setTimeout(() => fault || show("late"), PATIENCE);
   addEventListener("dspark-failed", failed);
+  const changed = () => Object.fromEntries(OWN.filter((name) => model.get(name) !== payload[name]).map((name) => [name, model.get(name)]));
+  const lost = setInterval(() => {
+    if (![...document.querySelectorAll(".jupyter-widgets")].some((e) => e.textContent?.startsWith(LOST))) return;
+    clearInterval(lost);
+    if (history.state?.dsparkRetried || Object.keys(changed()).length) return failed();
+    retried(true);
+    location.reload();
+  }, LOOK_EVERY);
   /** @type {any} */ (window).dsparkFirst = {
     kind: payload.kind,
-    changed: () => Object.fromEntries(OWN.filter((name) => model.get(name) !== payload[name]).map((name) => [name, model.get(name)])),
+    changed,
     shared: () => sharedOf(model),
     leave: () => {
       clearTimeout(late);
+      clearInterval(lost);
+      if (history.state?.dsparkRetried) retried(false);
       removeEventListener("dspark-failed", failed);
       draw(null, element);
       element.remove();

@@ -178,7 +178,7 @@ export function Pending({ round, edits, value = edits.value, hint, id = "apply-f
       ${list.length > 0 && html`<button type="button" onClick=${() => change(overridesOf(null))}>${S.clear}</button>`}
       <button type="button" class="dl-primary" data-testid=${id} disabled=${!live || busy || changes(made) === 0} onClick=${() => edits.fork(made)}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
     </div>
-    ${error ? html`<p class="dl-error" role="alert" data-testid="error">${error}</p>` : html`<p class="dl-note">${live ? hint : edits.why}</p>`}`;
+    ${error ? html`<p class="dl-error" role="alert" data-testid="error">${error}</p>` : html`<p class="dl-note"><${Rich} text=${live ? hint : edits.why} /></p>`}`;
 }
 
 /** @param {{ round: Round, edits: Edits }} props */
