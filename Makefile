@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Linux without a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cpu fetches the small CPU build of torch.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
-# Files of tests that run side by side, each on one thread, in the order that tests/conftest.py gives them.
+# Files of tests that run side by side, each on one thread, the longest first; browsers run one after another.
 WORKERS ?= 2
 SERVE_ARGS ?= --host 0.0.0.0
 
@@ -38,7 +38,9 @@ test: $(MADE_TEST) check-js ## lint, types and every test, a real browser includ
 	@case "$(PYTEST_ARGS)" in *"not browser"*) ;; \
 		*) DSPARK_CHROMIUM=$$($(BIN)/python tests/browser/ensure_browser.py) || exit 1; export DSPARK_CHROMIUM; \
 			echo "browser: $$DSPARK_CHROMIUM";; esac; \
-	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
+	$(if $(PYTEST_ARGS),$(BIN)/python -m pytest $(PYTEST_ARGS),\
+	$(BIN)/python -m pytest -m "not browser" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	&& $(BIN)/python -m pytest -m browser)
 
 # Node is for those who change the views; the built bundle is in the repository.
 check-js:
