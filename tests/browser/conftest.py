@@ -27,9 +27,8 @@ CHROMIUM = (
     "--no-first-run",
 )
 
-# Known to be harmless on a slow machine: anywidget gives a module 2 s to start and complains, though the view shows; a page that
-# a busy kernel has not told of its widget in time is loaded anew by itself.
-ALLOWED_ERRORS = ("Failed to initialize model", "widget model not found")
+# Known to be harmless: anywidget gives a module 2 s to start and complains on a slow machine, though the view shows.
+ALLOWED_ERRORS = ("Failed to initialize model",)
 
 PATIENCE = 60_000
 """Milliseconds for what a page does by itself, on a machine that has other things to do."""
