@@ -21,6 +21,7 @@ from dspark_lab.settings import Settings
 if TYPE_CHECKING:
     from dspark_lab.drafters.base import Drafter
     from dspark_lab.evaluation.charts import Chart
+    from dspark_lab.evaluation.paper import Checkpoint
     from dspark_lab.evaluation.paper_data import PaperData
     from dspark_lab.evaluation.suites import Suite
     from dspark_lab.loading import Lab
@@ -55,6 +56,9 @@ def evaluate(
         str | None, options.name_option("Repeat an experiment of the paper: table1, or fig2 to fig6.", "none")
     ] = None,
     checkpoints: Annotated[Path, options.folder_option("The drafters of --paper, named as it says.")] = RUNS,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train what --paper lacks first; interrupted, it goes on from there.")
+    ] = False,
     paper_data: Annotated[
         Path | None,
         typer.Option(
@@ -100,6 +104,8 @@ def evaluate(
             raise LabError(f"--paper {paper} has drafters and lengths of its own: leave {option} out, or --paper.")
     if paper_data and not paper:
         raise LabError(f"--paper-data {paper_data} is shown beside an experiment: name one with --paper.")
+    if train and not paper:
+        raise LabError("--train makes the drafters of an experiment: name one with --paper.")
     if figures:
         require("plotly")
         runs.make(figures=figures)
@@ -114,11 +120,17 @@ def evaluate(
     missing = {}
     if paper:
         sources, lacking = experiments.find(paper, checkpoints, target is None)
+        if train and lacking:
+            _train(lacking, checkpoints, target, device)
+            sources, lacking = experiments.find(paper, checkpoints, target is None)
         missing = {checkpoint.name: checkpoint.command(checkpoints, target) for checkpoint in lacking}
         for name, command in missing.items():
             say(f"missing {name}, which this makes: {command}", "yellow")
         if not sources:
-            raise LabError(f"--checkpoints {checkpoints} holds no drafter of {paper}: train one with a command above.")
+            raise LabError(
+                f"--checkpoints {checkpoints} holds no drafter of {paper}: train one with a command above, or all with "
+                f"--train."
+            )
     lab, drafters = _open(target, sources, device)
     from dspark_lab.evaluation import paper_confidence
 
@@ -148,6 +160,18 @@ def evaluate(
     if measured.interrupted:
         interrupted(f"interrupted: {measured.done} of {measured.planned} conversations were measured")
         raise typer.Exit(130)
+
+
+def _train(missing: Sequence[Checkpoint], folder: Path, target: str | None, device: str | None) -> None:
+    """Train them one after another, each as its own command would."""
+    from dspark_lab.cli import app
+
+    command = typer.main.get_command(app)
+    for number, checkpoint in enumerate(missing, 1):
+        say(f"training {checkpoint.name}, {number} of {len(missing)}: {checkpoint.command(folder, target)}")
+        words = [*checkpoint.arguments(folder, target), *(("--device", device) if device else ())]
+        if code := command.main(words, prog_name="dspark-lab", standalone_mode=False):
+            raise typer.Exit(code)
 
 
 def _confidences(

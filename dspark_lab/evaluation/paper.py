@@ -20,15 +20,10 @@ from dspark_lab.evaluation.metrics import Estimate
 from dspark_lab.evaluation.paper_data import PAPER_MODEL, PaperData, Points
 from dspark_lab.evaluation.report import DrafterResult, Report
 
-LOSSES = {
-    ("eagle3", ""): "ce=1",
-    ("dflash", ""): "ce=1",
-    ("dflash", "tv"): "ce=1,tv=0.9",
-    ("dspark", ""): "ce=1,tv=0.9,conf=1",
-    ("dspark", "ce"): "ce=1,conf=1",
-}
-"""What is minimised, by kind and name: cross entropy alone, and DSpark by eq. 9-12 with the cross entropy at full weight; the
-confidence head needs its own term."""
+USUAL_LOSS = {"eagle3": "ce=1", "dflash": "ce=1", "dspark": "ce=1,tv=0.9,conf=1"}
+"""What each method of Table 1 minimises: cross entropy alone, and DSpark eq. 9-12 with the cross entropy at full weight."""
+SHORT = 600
+"""Steps of each of the many drafters of Figures 3 and 4, which are held only against each other."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +34,18 @@ class Checkpoint:
     title: str
     options: Mapping[str, str | int]
 
-    def command(self, folder: Path, target: str | None = None) -> str:
-        """The command that trains it. All that are trained into ``folder`` learn from the same answers of the target; those
-        for the pocket target as long as the shipped DSpark did, so that they can be held against it."""
-        loss = LOSSES[str(self.options["kind"]), str(self.options.get("loss", ""))]
-        learning = {} if target else _pocket_learning()
-        options = {**self.options, "loss": loss, "target": target, **learning, "answers-in": folder / "answers"}
+    def arguments(self, folder: Path, target: str | None = None) -> list[str]:
+        """What ``dspark-lab`` is told to train it. All that are trained into ``folder`` learn from the same answers of the
+        target; those of Table 1 for the pocket target as long as the shipped DSpark did, so that they can be held against
+        it; those of Figures 3 and 4 all alike, for ``SHORT`` steps of the usual recipe."""
+        learning = {} if target or "steps" in self.options else _pocket_learning()
+        options = {**self.options, "target": target, **learning, "answers-in": folder / "answers"}
         words = [word for option, value in options.items() if value for word in (f"--{option}", str(value))]
-        return shlex.join(["dspark-lab", "train", "drafter", *words, "--out", str(folder / self.name)])
+        return ["train", "drafter", *words, "--out", str(folder / self.name)]
 
-    @property
-    def usual(self) -> list[str]:
-        """Names of drafters that may be just as wanted."""
-        kind = str(self.options["kind"])
-        return [] if "loss" in self.options else [f"{kind}-{self.options.get('head', '')}", kind]
+    def command(self, folder: Path, target: str | None = None) -> str:
+        """``arguments`` for a shell."""
+        return shlex.join(["dspark-lab", *self.arguments(folder, target)])
 
 
 def _pocket_learning() -> dict[str, str]:
@@ -68,24 +61,36 @@ def _pocket_learning() -> dict[str, str]:
     }
 
 
-def _make(title: str, kind: str, **options: str | int) -> Checkpoint:
-    """Named for how it differs from its kind's usual training: dspark-block11-rnn."""
-    words = {"layers": "-depth{}", "block": "-block{}", "loss": "-{}", "head": "-{}"}
-    name = kind + "".join(words[option].format(value) for option, value in options.items() if value != "vanilla")
-    return Checkpoint(name, title, {"kind": kind, **options})
+def _method(title: str, kind: str, loss: str = "", name: str = "") -> Checkpoint:
+    """One of Table 1, named for its kind and for how its loss differs."""
+    return Checkpoint(f"{kind}-{name}" if name else kind, title, {"kind": kind, "loss": loss or USUAL_LOSS[kind]})
 
 
-EAGLE3, DFLASH, DSPARK = _make("Eagle3", "eagle3"), _make("DFlash", "dflash"), _make("DSpark", "dspark")
-DFLASH_TV, DSPARK_CE = _make("DFlash, TV loss", "dflash", loss="tv"), _make("DSpark, CE loss", "dspark", loss="ce")
+def _shaped(title: str, kind: str, **shape: str | int) -> Checkpoint:
+    """One of Figures 3 and 4, named for its shape: dspark-block11-rnn."""
+    words = {"layers": "-depth{}", "block": "-block{}", "head": "-{}"}
+    name = kind + "".join(words[option].format(value) for option, value in shape.items())
+    return Checkpoint(name, title, {"kind": kind, **shape, "steps": SHORT})
+
+
+EAGLE3, DFLASH, DSPARK = _method("Eagle3", "eagle3"), _method("DFlash", "dflash"), _method("DSpark", "dspark")
+DFLASH_TV = _method("DFlash, TV loss", "dflash", "ce=1,tv=0.9", "tv")
+DSPARK_CE = _method("DSpark, CE loss", "dspark", "ce=1,conf=1", "ce")  # the confidence head needs its own term
 METHODS = (EAGLE3, DFLASH, DSPARK, DFLASH_TV, DSPARK_CE)
-DEPTHS = tuple(_make(m.title, m.name, layers=layers) for m in (DSPARK, DFLASH) for layers in (1, 2, 5))
+MARKOV, RNN = "DSpark, Markov", "DSpark, RNN"
+BOTH = {"layers": 2, "block": 7}
+"""The shape that both figures share."""
+DEPTHS = tuple(
+    _shaped(m.title, m.name, **(BOTH if layers == 2 else {"layers": layers}))
+    for m in (DSPARK, DFLASH)
+    for layers in (1, 2, 5)
+)
 BLOCKS = (3, 7, 11, 15)
 """Draft tokens a round; the paper's axis counts the anchor too: 4, 8, 12, 16."""
-MARKOV, RNN = "DSpark, Markov", "DSpark, RNN"
 LENGTHS = (
-    *(_make(DFLASH.title, "dflash", block=block) for block in BLOCKS),
-    *(_make(MARKOV, "dspark", block=block, head="vanilla") for block in BLOCKS),
-    *(_make(RNN, "dspark", block=block, head="rnn") for block in BLOCKS),
+    *(_shaped(DFLASH.title, "dflash", **(BOTH if block == 7 else {"block": block})) for block in BLOCKS),
+    *(_shaped(MARKOV, "dspark", **(BOTH if block == 7 else {"block": block})) for block in BLOCKS),
+    *(_shaped(RNN, "dspark", block=block, head="rnn") for block in BLOCKS),
 )
 EXPERIMENTS = {
     "table1": METHODS,
@@ -103,8 +108,7 @@ FIELDS = {"layers": "num_hidden_layers", "block": "block_size", "head": "markov_
 def find(experiment: str, folder: Path, pocket: bool) -> tuple[dict[str, Path], list[Checkpoint]]:
     """The experiment's drafters that are there, by name, and those that are missing.
 
-    Each is looked for by its name in ``folder`` and, with the pocket target, among the shipped ones; then its kind's usual
-    one is taken if that is as wanted.
+    Each is looked for by its name in ``folder`` and, with the pocket target, among the shipped ones.
 
     Raises:
         LabError: the experiment is unknown, or a checkpoint is not what its name says.
@@ -117,10 +121,8 @@ def find(experiment: str, folder: Path, pocket: bool) -> tuple[dict[str, Path], 
         named = next((place / checkpoint.name for place in places if (place / checkpoint.name).is_dir()), None)
         if named and (difference := _difference(checkpoint, named)):
             raise LabError(f"{named} is not what its name says: its config has {difference}. Rename or train it again.")
-        usual = (place / name for place in places for name in checkpoint.usual if (place / name).is_dir())
-        there = named or next((folder for folder in usual if not _difference(checkpoint, folder)), None)
-        if there:
-            found[checkpoint.name] = there
+        if named:
+            found[checkpoint.name] = named
         else:
             missing.append(checkpoint)
     return found, missing

@@ -12,6 +12,7 @@ import pytest
 
 from dspark_lab.cli import checks
 from dspark_lab.evaluation.metrics import Run
+from dspark_lab.evaluation.paper import EXPERIMENTS, Checkpoint
 from tests.cli.test_bad_input import says
 
 
@@ -135,6 +136,7 @@ def test_an_interrupted_evaluation_shows_what_it_has(
         (["--paper", "fig2", "--drafter", "dspark"], ["--paper fig2", "leave --drafter out"]),
         (["--paper", "fig4", "--gamma", "3"], ["--paper fig4", "leave --gamma out"]),
         (["--paper", "fig2", "--paper-data", "p.json"], ["--paper-data p.json", "No such file"]),
+        (["--train"], ["--train makes the drafters", "name one with --paper"]),
         (["--paper-data", "p.json"], ["--paper-data p.json", "name one with --paper"]),
         (["--json", "gone/e.json"], ["--json gone/e.json", "no folder gone"]),
         (["--json", "."], ["--json .", "not a file"]),
@@ -156,7 +158,48 @@ def test_bad_options_are_refused_before_any_model_is_loaded(
 def test_a_checkpoint_folder_without_any_of_them_is_refused(cli: Any, target: list[str]) -> None:
     result = cli("eval", "--paper", "fig3", *target)
     assert result.exit_code == 2 and result.stderr.count("which this makes") == 6
-    assert "holds no drafter of fig3: train one" in result.stderr
+    assert "holds no drafter of fig3: train one with a command above, or all with --train" in result.stderr
+
+
+def test_what_an_experiment_lacks_is_trained_on_request(
+    cli: Any, target: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tiny drafters in place of Figure 3's six, of which one is there: the other is trained and measured."""
+    shapes = [{"layers": 1, "rank": 8, "block": 3, "steps": 2}, {"layers": 2, "rank": 8, "block": 3, "steps": 2}]
+    wanted = tuple(
+        Checkpoint(f"dspark-depth{s['layers']}", "DSpark", {"kind": "dspark", "answers": 16, "longest": 60, **s})
+        for s in shapes
+    )
+    monkeypatch.setitem(EXPERIMENTS, "fig3", wanted)
+    arguments = ["--paper", "fig3", "--checkpoints", "made", "--prompts", "1", *target]
+    trained = cli(*wanted[0].arguments(Path("made"), target[1]), "--device", "cpu")
+    assert trained.exit_code == 0, trained.output
+    before = Path("made/dspark-depth1/model.safetensors").read_bytes()
+    result = cli("eval", *arguments, "--train", "--json", "e.json")
+    assert result.exit_code == 0, result.output
+    assert "training dspark-depth2, 1 of 1: dspark-lab train drafter" in result.stderr
+    assert Path("made/dspark-depth1/model.safetensors").read_bytes() == before
+    written = json.loads(Path("e.json").read_text())
+    assert set(written["drafters"]) == {"dspark-depth1", "dspark-depth2"} and not written["missing"]
+    (chart,) = written["charts"]
+    assert all(set(series["points"]) == {"1", "2"} for panel in chart["panels"].values() for series in panel)
+
+
+def test_a_training_that_fails_ends_the_experiment(
+    cli: Any, target: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = (Checkpoint("dspark-depth0", "DSpark", {"kind": "dspark", "layers": 65}),)
+    monkeypatch.setitem(EXPERIMENTS, "fig3", wanted)
+    result = cli("eval", "--paper", "fig3", "--train", *target)
+    assert result.exit_code == 2 and "error: --layers is 65, but must be from 1 to 64" in result.stderr
+    monkeypatch.setitem(EXPERIMENTS, "fig3", (Checkpoint("dspark", "DSpark", {"kind": "dspark", "steps": 2}),))
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dspark_lab.training.answers.regenerate", interrupt)
+    result = cli("eval", "--paper", "fig3", "--train", *target)
+    assert result.exit_code == 130 and "run the same command again" in result.stderr
 
 
 def test_gamma_beyond_a_drafters_block_names_the_drafter(cli: Any, target: list[str], pair: list[str]) -> None:
