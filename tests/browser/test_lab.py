@@ -1,4 +1,4 @@
-"""The course in JupyterLab, as `make lab` opens it: the first notebook runs, and its stepper steps and forks."""
+"""JupyterLab, as `make lab` opens it: the course's first notebook, its stepper stepping and forking; and each view in a cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 import dspark_lab
 from dspark_lab import Overrides
@@ -22,14 +22,34 @@ from tests.browser.servers import Workplace, running, unused_port
 
 pytestmark = pytest.mark.browser
 
-NOTEBOOK = "01_one_round.ipynb"
+NOTEBOOK, EACH = "01_one_round.ipynb", "each.ipynb"
+CELLS = (
+    """\
+from dspark_lab import Settings, load
+from dspark_widgets import ConfidenceView, DrafterRace, HeadLens, LabApp, LoadLab, RejectionView, SchedulerView
+
+lab = load()
+settings = Settings(seed=7, max_new_tokens=24, policy="early-break", load=60)
+session = lab.session("Can you recommend a thrilling book for my teacher?", settings).run()""",
+    "RejectionView(session)",
+    "ConfidenceView(session)",
+    "SchedulerView(session)",
+    "HeadLens(session)",
+    'DrafterRace(lab, session.prompt, ["dspark", "none"], settings=settings)',
+    "LoadLab()",
+    "LabApp(lambda: lab)",
+)
+"""Each view in one line of a cell of its own; the page with all of them last."""
 
 
 @pytest.fixture(scope="module")
 def lab(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of JupyterLab on a copy of the notebook."""
+    """The address of JupyterLab on a copy of the notebook, and on one with each view in a cell."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copy(helpers.NOTEBOOKS / NOTEBOOK, folder)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, folder / EACH)
     port = unused_port()
     options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--no-browser", "--allow-root"]
     command = [sys.executable, "-m", "dspark_widgets.serving.lab", str(folder), *options, "--IdentityProvider.token="]
@@ -92,6 +112,55 @@ def test_the_first_notebook_runs_and_its_stepper_steps_and_forks(
     page.set_viewport_size(helpers.PHONE)
     stepper.scroll_into_view_if_needed()
     helpers.keep(page, "lab-360")
+
+
+def test_each_view_lives_in_a_cell_of_its_own(lab: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(f"{lab}/tree/{EACH}?reset", viewport={"width": 1400, "height": 1000})
+    run_all(page)
+    cells = page.locator(".jp-CodeCell")
+
+    def view(number: int, name: str) -> Locator:
+        """What the cell shows, once it is there."""
+        shown = cells.nth(number).get_by_test_id(name)
+        expect(shown).to_be_visible(timeout=helpers.READY)
+        shown.scroll_into_view_if_needed()
+        return shown
+
+    rejection = view(1, "rejection")
+    rejection.get_by_test_id("pos-2").click()
+    expect(rejection.get_by_test_id("pos-2")).to_have_attribute("aria-current", "true")
+    rejection.get_by_test_id("meter-run-200").click()
+    expect(rejection.get_by_test_id("meter-result")).to_contain_text("200 rounds", timeout=helpers.RUN)
+
+    view(2, "confidence").get_by_test_id("sure-number-1").fill("0.01")
+    expect(cells.nth(2).get_by_test_id("sure-plan")).to_contain_text("would verify 0 of 7")
+
+    scheduler = view(3, "scheduler")
+    before = scheduler.get_by_test_id("plan-facts").text_content()
+    scheduler.get_by_test_id("plan-load").fill("250")
+    expect(scheduler.get_by_test_id("plan-facts")).to_contain_text("load 250")
+    assert scheduler.get_by_test_id("plan-facts").text_content() != before
+
+    lens = view(4, "lens")
+    lens.locator('[data-testid^="peak-"]').first.click()
+    expect(lens.get_by_test_id("head-says")).to_contain_text("the sequential head raises")
+
+    race = view(5, "race")
+    expect(race.get_by_test_id("lane-none")).to_contain_text("measured", timeout=helpers.RUN)
+    race.get_by_test_id("block-dspark-0").click()
+    expect(race.get_by_test_id("block-dspark-0")).to_have_attribute("aria-current", "true")
+
+    expect(view(6, "load-lab").get_by_test_id("at-dspark-early-break")).to_be_visible(timeout=helpers.RUN)
+
+    app = cells.nth(7)
+    expect(app.get_by_test_id("status")).to_have_text("ready", timeout=helpers.READY)
+    app.get_by_test_id("round-chip-1").click()
+    app.get_by_test_id("cell-verdict-2").click()
+    expect(app.get_by_test_id("pos-2")).to_have_attribute("aria-current", "true")
+    app.get_by_test_id("pos-1").click()
+    expect(app.get_by_test_id("cell-verdict-1")).to_have_attribute("aria-selected", "true")
+    expect(page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]')).to_have_count(0)
+    helpers.keep(page, "lab-each")
 
 
 def run_all(page: Page) -> None:
