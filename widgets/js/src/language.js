@@ -8,7 +8,7 @@ import * as strings from "./strings.js";
  * The shape of a translation: as the English text, each part optional.
  * @template T @typedef {T extends (...args: any[]) => any ? T : T extends readonly any[] ? T : T extends object ? { [K in keyof T]?: Translated<T[K]> } : T} Translated
  */
-/** @typedef {Translated<Omit<typeof strings, "count">>} Translation */
+/** @typedef {Translated<Omit<typeof strings, "count">> & { said?: (text: string) => string }} Translation ``said`` says what comes from Python */
 /** @typedef {import("./store.js").Model} Model */
 
 /** By their names in themselves. @type {Record<Language, string>} */
@@ -45,8 +45,12 @@ export function speak(language) {
   if (language === spoken) return;
   spoken = language;
   write(parts, ENGLISH);
-  write(parts, TRANSLATIONS[language] ?? {});
+  const { said: _, ...words } = TRANSLATIONS[language] ?? {};
+  write(parts, words);
 }
+
+/** What Python said, in the language spoken. @param {string} text */
+export const translated = (text) => TRANSLATIONS[spoken]?.said?.(text) ?? text;
 
 /** @param {Language} language */
 const isHere = (language) => language === "en" || language in TRANSLATIONS;

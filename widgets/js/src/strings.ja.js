@@ -1,4 +1,6 @@
 // The interface's text in Japanese: the shape of strings.js.
+import { catalogue } from "./catalogue.js";
+import said from "./said.ja.json" with { type: "json" };
 
 /** @type {import("./language.js").Translation} */
 export default {
@@ -692,4 +694,5 @@ export default {
     runAgain: "もう一度実行",
     dismiss: "閉じる",
   },
+  said: catalogue(said),
 };

@@ -1,4 +1,6 @@
 // The interface's text in Simplified Chinese: the shape of strings.js.
+import { catalogue } from "./catalogue.js";
+import said from "./said.zh.json" with { type: "json" };
 
 /** @type {import("./language.js").Translation} */
 export default {
@@ -692,4 +694,5 @@ export default {
     runAgain: "再运行一次",
     dismiss: "关闭",
   },
+  said: catalogue(said),
 };

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { ENGLISH, LANGUAGES, TRANSLATIONS, bring, speak } from "../src/language.js";
+import { ENGLISH, LANGUAGES, TRANSLATIONS, bring, speak, translated } from "../src/language.js";
 import { stillModel } from "../src/store.js";
 import { S } from "../src/strings.js";
+import saidJa from "../src/said.ja.json" with { type: "json" };
+import saidZh from "../src/said.zh.json" with { type: "json" };
 import ja from "../src/strings.ja.js";
 import zh from "../src/strings.zh.js";
 
@@ -75,7 +77,8 @@ test("a language that is not here is asked of the page's server, else of Python,
 });
 
 for (const language of OTHERS) {
-  const own = Object.fromEntries(leaves(TRANSLATIONS[language]));
+  const { said: _, ...words } = TRANSLATIONS[language];
+  const own = Object.fromEntries(leaves(words));
   const english = leaves(ENGLISH).filter(([path]) => !ALIKE.test(path));
 
   test(`${LANGUAGES[language]} lacks no text and has none of its own`, () => {
@@ -105,3 +108,17 @@ for (const language of OTHERS) {
     assert.deepEqual(copied.filter((path) => !/^S\.settings\.top_|^S\.rows\.token\.0$|\.mtp-1$/.test(path)), []);
   });
 }
+
+test("what Python says is said in the page's language, whole or sentence by sentence", () => {
+  assert.deepEqual(Object.keys(saidJa), Object.keys(saidZh));
+  const why = "Admitting x_3 would lower Theta from 1,234.5 to 1,230.";
+  assert.equal(translated(why), why);
+  speak("ja");
+  assert.equal(translated(why), "x_3 を採用すると Θ は 1,234.5 から 1,230 に下がる。");
+  assert.equal(translated("The step rate is modelled, not measured: roofline of Qwen3-4B on L4, context 1,024."), "ステップ速度は実測ではなくモデル値：L4 での Qwen3-4B のルーフライン、文脈長 1,024。");
+  assert.equal(translated(`${why} Something new. Everything drafted is verified, whatever the load.`), `${translated(why)} Something new. 負荷によらず、ドラフトはすべて検証する。`);
+  assert.equal(translated(""), "");
+  for (const places of ["1 place", "3 places"]) assert.match(translated(`The next in line, x_1 of another request, would leave Theta at 9; x_2 stands ${places} behind.`), /^列の次.*その \d つ後ろ。$/);
+  speak("zh");
+  assert.match(translated("<b>{1}</b>: round 2"), /^<b>\{1\}<\/b>：第 2 轮$/); // what varies stays as it came
+});

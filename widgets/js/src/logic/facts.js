@@ -1,4 +1,5 @@
 // The sentence of a step or of a cell: which words from strings.js, with which numbers.
+import { translated } from "../language.js";
 import { CAUSE, S, WHY } from "../strings.js";
 import { firstEffect } from "./diff.js";
 import { apart, fine, prob, quoteToken, signed, whole } from "./format.js";
@@ -38,7 +39,7 @@ const promptSentence = (round) =>
 
 /** @param {Round} round */
 export function scheduleSentence(round) {
-  if (round.schedule && round.schedule.length === round.verify_length) return round.schedule.why;
+  if (round.schedule && round.schedule.length === round.verify_length) return translated(round.schedule.why);
   const next = round.positions[round.verify_length];
   if (!next) return WHY.scheduleAll(round.gamma);
   if (next.survival === null || round.schedule) return WHY.scheduleHand(round.verify_length);
@@ -139,11 +140,11 @@ const apart2 = (a, b) => /** @type {[string, string]} */ (apart(a, b));
 
 /** What the scheduler weighed. @param {import("../contract").Schedule} s */
 export const scheduleFacts = (s) =>
-  [S.policies[/** @type {keyof typeof S.policies} */ (s.policy)] ?? s.policy, s.leaks && S.leaks, s.load > 0 && S.loadOf(s.load), S.budget(whole(s.tokens), whole(s.theta), s.source)]
+  [S.policies[/** @type {keyof typeof S.policies} */ (s.policy)] ?? s.policy, s.leaks && S.leaks, s.load > 0 && S.loadOf(s.load), S.budget(whole(s.tokens), whole(s.theta), translated(s.source))]
     .filter(Boolean).join(" · ");
 
 /** What that rests on. @param {import("../contract").Schedule} s */
-export const scheduleGrounds = (s) => [S.rateOf(s.step_rate, s.source), s.note, s.background && S.loadFrom(s.background)].filter(Boolean).join(" ");
+export const scheduleGrounds = (s) => [S.rateOf(translated(s.step_rate), translated(s.source)), translated(s.note), s.background && S.loadFrom(translated(s.background))].filter(Boolean).join(" ");
 
 /** One sentence: what the person changed in a fork, and its first effect. @param {Shown} parent @param {Shown} fork */
 export function forkSentence(parent, fork) {
@@ -196,7 +197,7 @@ function effect(old, now, byHand) {
 /** The scheduler's reason as a part of a sentence. @param {Round} round */
 function whyClause(round) {
   if (!round.schedule || round.schedule.length !== round.verify_length) return "";
-  return round.schedule.why.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase());
+  return translated(round.schedule.why).replace(/[.。]$/, "").replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase());
 }
 
 /** @param {Position} p */

@@ -1,8 +1,10 @@
 // The demo page: prompt, examples and settings above the stepper, and the measured speeds.
 import { useRef, useState } from "preact/hooks";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { NumberInput } from "../draw/number.js";
 import { Icon } from "../draw/icons.js";
+import { translated } from "../language.js";
 import { fixed, rate } from "../logic/format.js";
 import { isBusy, isCutOff, sender, useTrait } from "../store.js";
 import { APP, TOUR } from "../strings.js";
@@ -33,7 +35,7 @@ function NumberField({ label, hint, term, id, value, min, max, step, slider, dis
 function DrafterChoice({ model, drafter, title, busy, onChange }) {
   const [race] = useTrait(model, "race");
   const offered = race?.choices ?? [{ name: drafter, title: title || drafter, summary: "" }];
-  return html`<label class="dl-field" title=${offered.find((c) => c.name === drafter)?.summary}><span>${APP.drafter}</span>
+  return html`<label class="dl-field" title=${translated(offered.find((c) => c.name === drafter)?.summary ?? "")}><span>${APP.drafter}</span>
     <select data-testid="drafter" disabled=${busy} value=${drafter} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
       ${offered.map((c) => html`<option key=${c.name} value=${c.name} selected=${c.name === drafter}>${c.name === ALONE ? APP.drafterNone : c.title}</option>`)}</select></label>`;
 }
@@ -111,10 +113,10 @@ function Panel({ model }) {
       <div class="dl-run">
         <button type="button" class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>
         <button type="button" data-testid="stop" disabled=${!busy || isCutOff(status)} onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button>
-        <p class="dl-status" role="status" data-testid="status"><i class=${`dl-dot dl-dot-${busy || status.state === "loading" ? "busy" : "idle"}`} aria-hidden="true"></i>${status.text || APP.state[status.state]}</p>
+        <p class="dl-status" role="status" data-testid="status"><i class=${`dl-dot dl-dot-${busy || status.state === "loading" ? "busy" : "idle"}`} aria-hidden="true"></i>${translated(status.text) || APP.state[status.state]}</p>
         <span class="dl-note dl-hint">${APP.promptHint}</span>
       </div>
-      ${failed && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+      <${Failure} text=${failed && status.error} />
       <${SpeedLine} model=${model} />
     </div>
     <${Examples} model=${model} busy=${busy} />

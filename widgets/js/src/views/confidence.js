@@ -2,10 +2,12 @@
 import { useState } from "preact/hooks";
 import { Chart } from "../draw/chart.js";
 import { equation } from "../draw/equations.js";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { NumberInput } from "../draw/number.js";
 import { Rich } from "../draw/rich.js";
 import { Chip, MARKS } from "../draw/token.js";
+import { translated } from "../language.js";
 import { settingOf } from "../logic/facts.js";
 import { fixed, prob, showToken, whole } from "../logic/format.js";
 import { sureOf, sweepOf } from "../logic/plans.js";
@@ -71,8 +73,8 @@ function ThisRound({ model, spot, threshold }) {
     <ol class="dl-sures">${round.positions.map((p, i) => html`<${Sure} key=${p.k} p=${p} raw=${raw[i]} round=${round} spot=${spot} edits=${edits} under=${p.k > sureOf(round, threshold)}
       then=${fits && Math.abs(plan.survival[i] - (p.survival ?? 0)) > 5e-4 ? plan.survival[i] : undefined} />`)}</ol>
     <p class="dl-legend"><span><i class="dl-key dl-key-pd"></i>${C.raw}</span>${round.positions[0].calibrated === null ? html`<span>${C.uncalibrated}</span>` : html`<span><i class="dl-key dl-key-seen"></i>${C.scaled}</span>`}</p>
-    ${error && html`<p class="dl-error" role="alert" data-testid="plan-error">${error}</p>`}
-    ${fits && html`<p class="dl-cause" data-testid="sure-plan" aria-live="polite">${C.changed(S.policies[/** @type {keyof typeof S.policies} */ (policy)] ?? policy, plan.load, plan.schedule.length, round.gamma)}<${Rich} text=${plan.schedule.why} /></p>`}
+    <${Failure} testid="plan-error" text=${error} />
+    ${fits && html`<p class="dl-cause" data-testid="sure-plan" aria-live="polite">${C.changed(S.policies[/** @type {keyof typeof S.policies} */ (policy)] ?? policy, plan.load, plan.schedule.length, round.gamma)}<${Rich} text=${translated(plan.schedule.why)} /></p>`}
     ${edits && html`<div><h3 class="dl-label">${C.changes}</h3><${Pending} round=${round} edits=${edits} hint=${C.changeHint} id="fork-sure" /></div>`}`;
 }
 
@@ -104,7 +106,7 @@ function Sweep({ rounds, known, threshold, setThreshold }) {
 function Believed({ known, at }) {
   const [chosen, setChosen] = useState(/** @type {number | null} */ (null));
   const diagrams = known?.diagrams ?? [];
-  if (!known || !diagrams.length) return html`<section class="dl-part"><h3 class="dl-label">${C.reliability}</h3><p class="dl-note" data-testid="no-rounds">${C.noRounds} ${known?.note ?? ""}</p></section>`;
+  if (!known || !diagrams.length) return html`<section class="dl-part"><h3 class="dl-label">${C.reliability}</h3><p class="dl-note" data-testid="no-rounds">${C.noRounds} ${translated(known?.note ?? "")}</p></section>`;
   const d = diagrams.find((x) => x.position === (chosen ?? at)) ?? diagrams[0];
   const where = d.position ? S.position(d.position) : C.allPositions;
   const [raw, scaled] = [percent(d.ece), d.ece_scaled === null ? "" : percent(d.ece_scaled)];
@@ -121,7 +123,7 @@ function Believed({ known, at }) {
         ...(scaled ? [{ name: `${C.scaled}: ${C.ece(scaled)}`, look: "target", mark: "circle", dash: "", points: curve(d.scaled) }] : [])]} /></div>
     <div class="dl-believed"><p class="dl-facts"><span data-testid="ece-raw">${C.raw}: <b>${C.ece(raw)}</b></span>${scaled ? html`<span data-testid="ece-scaled">${C.scaled}: <b>${C.ece(scaled)}</b></span>` : html`<span>${C.uncalibrated}</span>`}</p>
     <p class="dl-note">${where}, ${C.recorded(whole(known.rounds), known.split, known.drafter)}, T = ${known.temperature}. ${known.fitted && C.fitted(known.split)}
-      ${held && typeof before === "number" && typeof after === "number" && ` ${C.heldOut(whole(held.rounds), held.split, `${d.position ? C.heldOutAt(d.position) : C.heldOutMean} ${percent(before)}`, percent(after))}`} ${known.note}</p>
+      ${held && typeof before === "number" && typeof after === "number" && ` ${C.heldOut(whole(held.rounds), held.split, `${d.position ? C.heldOutAt(d.position) : C.heldOutMean} ${percent(before)}`, percent(after))}`} ${translated(known.note)}</p>
     ${known.temperatures.length > 0 && html`<p class="dl-note"><${Rich} text=${C.temperatures(known.temperatures.map((t) => fixed(t, 2)).join(", "))} /></p>`}</div></div></section>`;
 }
 

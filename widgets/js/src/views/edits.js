@@ -1,6 +1,7 @@
 // Changing one thing: a token, a draw, a confidence, the verify length, the temperature. Changes gather below the table until the fork.
 import { useRef, useState } from "preact/hooks";
 import { compare } from "../draw/bars.js";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { NumberInput } from "../draw/number.js";
@@ -178,7 +179,7 @@ export function Pending({ round, edits, value = edits.value, hint, id = "apply-f
       ${list.length > 0 && html`<button type="button" onClick=${() => change(overridesOf(null))}>${S.clear}</button>`}
       <button type="button" class="dl-primary" data-testid=${id} disabled=${!live || busy || changes(made) === 0} onClick=${() => edits.fork(made)}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
     </div>
-    ${error ? html`<p class="dl-error" role="alert" data-testid="error">${error}</p>` : html`<p class="dl-note"><${Rich} text=${live ? hint : edits.why} /></p>`}`;
+    ${error ? html`<${Failure} text=${error} />` : html`<p class="dl-note"><${Rich} text=${live ? hint : edits.why} /></p>`}`;
 }
 
 /** @param {{ round: Round, edits: Edits }} props */

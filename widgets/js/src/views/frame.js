@@ -1,4 +1,5 @@
 // A view by itself, in a notebook cell or on a page of its own: its name, the theme, the rounds, and errors of no place.
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { BranchTabs, Diff } from "./branches.js";
@@ -33,7 +34,7 @@ export function Frame({ model, title, rounds, children }) {
   const [status] = useTrait(model, "status");
   return html`<div class="dl-frame">
     <div class="dl-line"><h2 class="dl-viewtitle">${title}</h2><span class="dl-look"><${Look} preferences=${preferences} setPreferences=${setPreferences} /></span></div>
-    ${status.error && status.where === "request" && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+    <${Failure} text=${status.where === "request" && status.error} />
     ${rounds && html`<${Forks} model=${model} /><${Rounds} model=${model} />`}
     ${children}
   </div>`;

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { compare } from "../draw/bars.js";
 import { equation } from "../draw/equations.js";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Pairs, written } from "../draw/pairs.js";
 import { Rich } from "../draw/rich.js";
@@ -72,7 +73,7 @@ function Ask({ model, spot }) {
       <form class="dl-run" onSubmit=${submit}><label class="dl-field"><span>${L.other}</span> <input type="text" size="10" data-testid="after-text" value=${text} disabled=${off} onInput=${(/** @type {any} */ e) => setText(e.target.value)} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()} /></label>
         <button type="submit" data-testid="after-ask" disabled=${off || !text}>${L.askIt}</button></form>
     </div>
-    ${status.where === "lens" && status.error && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+    <${Failure} text=${status.where === "lens" && status.error} />
     ${!live && html`<p class="dl-note">${L.notLive[kind === "app" ? "app" : "view"]}</p>`}
   </div>`;
 }

@@ -1,9 +1,11 @@
 // Under load: drafters and policies on a simulated server, what it makes and what a user sees of it. Everything here is modelled.
 import { useEffect, useState } from "preact/hooks";
 import { Chart, Key, styled } from "../draw/chart.js";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { NumberInput } from "../draw/number.js";
+import { translated } from "../language.js";
 import { whole } from "../logic/format.js";
 import { curveOf, kept, looksOf, promises, valueAt } from "../logic/load.js";
 import { plain } from "../logic/scale.js";
@@ -52,7 +54,7 @@ function Choices({ serving, setup, set }) {
   const toggle = (/** @type {string} */ name) => set({ contenders: serving.contenders.map((o) => o.name).filter((n) => (n === name) !== setup.contenders.includes(n)) });
   return html`<div class="dl-choices" role="group" aria-label=${L.who}>${serving.contenders.map((o) => html`<label class="dl-choice" key=${o.name}><input type="checkbox" data-testid=${`contender-${o.name.replace(/\W+/g, "-")}`} checked=${setup.contenders.includes(o.name)} onChange=${() => toggle(o.name)} /> ${titleOf(o.name, serving.contenders)}</label>`)}</div>
     <div class="dl-fields">
-      <label class="dl-field"><span>${L.rate}</span> <select data-testid="load-rate" value=${setup.step_rate} onChange=${(/** @type {any} */ e) => set({ step_rate: e.target.value })}>${serving.step_rates.map((r) => html`<option value=${r.name} selected=${r.name === setup.step_rate}>${L.rateOf(r.title, r.note)}</option>`)}</select></label>
+      <label class="dl-field"><span>${L.rate}</span> <select data-testid="load-rate" value=${setup.step_rate} onChange=${(/** @type {any} */ e) => set({ step_rate: e.target.value })}>${serving.step_rates.map((r) => html`<option value=${r.name} selected=${r.name === setup.step_rate}>${L.rateOf(translated(r.title), r.note)}</option>`)}</select></label>
       <label class="dl-field"><span>${L.arrivals}</span> <select data-testid="load-arrivals" value=${setup.arrivals} onChange=${(/** @type {any} */ e) => set({ arrivals: e.target.value })}>${Object.entries(L.arriving).map(([name, text]) => html`<option value=${name} selected=${name === setup.arrivals}>${text}</option>`)}</select></label>
       <label class="dl-field" title=${L.gammaHint}><span>${L.gamma}</span> <${NumberInput} min="1" max="16" step="1" data-testid="load-gamma" value=${setup.gamma} onChange=${(/** @type {number} */ n) => set({ gamma: Math.round(n) })} /></label>
     </div>`;
@@ -108,7 +110,7 @@ export function LoadLab({ model }) {
   const own = page.policy === null ? undefined : curveOf(serving.curves, page.policy, page.drafts);
   const speed = promised ?? promises(serving.curves, 6)[2] ?? 100;
   const x = constant ? { label: L.concurrency, short: L.requestsShort, log: /** @type {2} */ (2) } : { label: L.perSecondAxis, min: 0 };
-  const note = serving.title ? L.modelled(serving.title, serving.source) : "";
+  const note = serving.title ? L.modelled(translated(serving.title), translated(serving.source)) : "";
   /** @param {any} p */
   const pick = (p) => {
     if (!p.id) return; // the paper's
@@ -127,7 +129,7 @@ export function LoadLab({ model }) {
         ${running && html`<button type="button" data-testid="load-stop" onClick=${() => send({ type: "unserve" })}><${Icon} name="stop" /> ${APP.stop}</button>`}
         <span class="dl-note" role="status" data-testid="load-state">${running ? L.progress(serving.done, serving.total) : L.states[/** @type {keyof typeof L.states} */ (serving.state)] ?? ""}</span>
         ${running && html`<progress max=${serving.total} value=${serving.done} aria-label=${L.progress(serving.done, serving.total)}></progress>`}</div></div>`}
-    ${(serving.error || (status.where === "serving" && status.error)) && html`<p class="dl-error" role="alert" data-testid="error">${serving.error || status.error}</p>`}
+    <${Failure} text=${serving.error || (status.where === "serving" && status.error)} />
     ${there && html`<div class="dl-charts">${overLoad("throughput", "throughput")}
       <${Chart} onZoom=${zooming("frontier")} label=${L.charts.frontier} title=${L.charts.frontier} file="load-frontier" testid="load-frontier" note=${note} x=${{ label: L.axes.speed, short: L.speedShort }} y=${{ label: L.axes.throughput, min: 0 }}
         series=${seriesOf(serving, (p) => [p.speed, p.throughput], "frontier")} lines=${[{ x: speed, text: L.promised(plain(speed)) }]} onPick=${pick} pickHint=${page.inApp ? L.useHint : L.lookHint} />
@@ -137,6 +139,6 @@ export function LoadLab({ model }) {
     <${Zoomed} model=${model} title=${(/** @type {keyof typeof L.charts} */ name) => L.charts[name]} />
     ${serving.paper.length > 0 && html`<p class="dl-note">${serving.implied ? L.impliedNote : L.paperNote}</p>`}
     <${Compared} serving=${serving} load=${load} where=${where} own=${own} speed=${speed} setSpeed=${setPromised} />`}
-    ${serving.notes.map((text) => html`<p class="dl-note" key=${text}>${text}</p>`)}
+    ${serving.notes.map((text) => html`<p class="dl-note" key=${text}>${translated(text)}</p>`)}
   </section>`;
 }

@@ -1,11 +1,13 @@
 // The exactness meter: this round again and again with fresh seeds, its first tokens counted and held against p_t.
 import { useState } from "preact/hooks";
+import { Failure } from "../draw/failure.js";
 import { explain } from "../draw/glossary.js";
 import { Chart } from "../draw/chart.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Pairs } from "../draw/pairs.js";
 import { Rich } from "../draw/rich.js";
+import { translated } from "../language.js";
 import { fixed, prob, quoteToken, whole } from "../logic/format.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { METER as M, S } from "../strings.js";
@@ -68,10 +70,10 @@ export function Meter({ model, spot }) {
     ${!model.still && html`<div class="dl-run">
       ${ROUNDS.map((n, i) => html`<button type="button" key=${n} class=${i ? "" : "dl-primary"} data-testid=${`meter-run-${n}`} disabled=${!live || busy} onClick=${() => ask(n)}>${m ? M.runMore(whole(n)) : M.run(whole(n))}</button>`)}
       ${status.state === "repeating" && html`<button type="button" data-testid="meter-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${M.stop}</button>
-        <span class="dl-note" role="status">${status.text || M.repeating}</span>`}
+        <span class="dl-note" role="status">${translated(status.text) || M.repeating}</span>`}
       ${m && !busy && live && html`<button type="button" data-testid="meter-afresh" onClick=${() => ask(ROUNDS[0], true)}>${M.afresh}</button>`}
     </div>`}
-    ${status.where === "meter" && status.error && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+    <${Failure} text=${status.where === "meter" && status.error} />
     ${why && html`<p class="dl-note">${why}</p>`}
     ${m && html`<${Result} m=${m} />`}
   </section>`;

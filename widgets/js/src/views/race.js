@@ -2,9 +2,11 @@
 import { useState } from "preact/hooks";
 import { Chart } from "../draw/chart.js";
 import { tauEquation } from "../draw/equations.js";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Flow } from "../draw/token.js";
+import { translated } from "../language.js";
 import { fixed, flowToken, prob, rate, showToken } from "../logic/format.js";
 import { emitted, looksOf } from "../logic/lanes.js";
 import { atStep } from "../logic/place.js";
@@ -49,7 +51,7 @@ function LaneView({ lane, fastest, opened, current, may, onOpen }) {
       ${speed > 0 && html`<span class="dl-lanespeed"><b>${APP.rate(fixed(speed))}</b> <span class="dl-note">${R.seconds(fixed(lane.seconds ?? 0, 2))}</span></span>
         <span class="dl-speedbar dl-lanebar" aria-hidden="true"><span class="dl-speed-draft" style=${`width:${(100 * speed) / fastest}%`}></span></span>`}
     </div>
-    ${lane.error && html`<p class="dl-error" role="alert">${lane.error}</p>`}
+    <${Failure} text=${lane.error} />
     <${Acceptance} lane=${lane} />
     <div class="dl-blocks">${lane.rounds.map((block, i) => html`<button type="button" key=${i} class="dl-block" data-testid=${`block-${lane.name}-${i}`} disabled=${!may && !opened}
       aria-current=${opened && current === i ? "true" : undefined} aria-label=${`${R.round(i + 1)}: ${written(block)}; ${spoken(block)}`} title=${may || opened ? R.openHint : R.openNot} onClick=${() => onOpen(i)}>
@@ -102,11 +104,11 @@ export function Race({ model }) {
     <p class="dl-lead">${R.lead}</p>
     ${!model.still && html`<div class="dl-ask">
       ${!app && html`<label class="dl-promptfield"><span class="dl-label">${APP.prompt}</span><textarea rows="2" data-testid="race-prompt" value=${prompt} onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()}></textarea></label>`}
-      <div class="dl-choices" role="group" aria-label=${R.drafters}>${race.choices.map((c) => html`<label class="dl-choice" key=${c.name} title=${c.summary}><input type="checkbox" data-testid=${`racer-${c.name}`} checked=${picked.includes(c.name)} onChange=${() => toggle(c.name)} /> ${c.title}</label>`)}</div>
+      <div class="dl-choices" role="group" aria-label=${R.drafters}>${race.choices.map((c) => html`<label class="dl-choice" key=${c.name} title=${translated(c.summary)}><input type="checkbox" data-testid=${`racer-${c.name}`} checked=${picked.includes(c.name)} onChange=${() => toggle(c.name)} /> ${c.title}</label>`)}</div>
       <div class="dl-run"><button type="button" class="dl-primary" data-testid="race-run" disabled=${busy || status.state === "loading" || !picked.length} onClick=${() => send({ type: "race", prompt, drafters: picked })}>${R.run}</button>
-        ${status.state === "racing" && html`<button type="button" data-testid="race-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button><span class="dl-note" role="status">${status.text}</span>`}
+        ${status.state === "racing" && html`<button type="button" data-testid="race-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button><span class="dl-note" role="status">${translated(status.text)}</span>`}
         ${app && html`<span class="dl-note">${R.fromPage}</span>`}</div>
-      ${status.where === "race" && status.error && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+      <${Failure} text=${status.where === "race" && status.error} />
     </div>`}
     ${race.lanes.length > 0 && html`<p class="dl-note">${R.on(race.prompt, Number(race.settings.seed), String(race.settings.temperature), race.device)}</p>
       <${Against} lanes=${race.lanes} /><ol class="dl-lanes">${race.lanes.map((lane) => html`<${LaneView} key=${lane.name} lane=${lane} fastest=${fastest} opened=${race.opened === lane.name} current=${cursor?.round ?? 0} may=${!model.still && !busy} onOpen=${(/** @type {number} */ i) => open(lane.name, i)} />`)}</ol>`}

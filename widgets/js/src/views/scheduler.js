@@ -1,11 +1,13 @@
 // How far: the queue of the step, Theta along it, the step rate, the cut and what moves it.
 import { useMemo, useRef } from "preact/hooks";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { memo, useAfterPaint, useSame } from "../draw/memo.js";
 import { NumberInput } from "../draw/number.js";
 import { reveal, useBeforePaint } from "../draw/reveal.js";
 import { Rich } from "../draw/rich.js";
+import { translated } from "../language.js";
 import { scheduleFacts, scheduleGrounds, settingOf } from "../logic/facts.js";
 import { figures, prob, whole } from "../logic/format.js";
 import { curveName, curvePoints, queueOf, stopOf } from "../logic/plans.js";
@@ -66,7 +68,7 @@ const Leak = memo((/** @type {{ plan: Plan }} */ { plan }) => {
 function Controls({ model, plan, policy, load, rate, own, change }) {
   const [rates] = useTrait(model, "step_rates");
   const drawn = curvePoints(rate) !== null;
-  const offered = (rates ?? []).map((r) => /** @type {[string, string]} */ ([r.name, `${r.title} (${r.source === "measured" ? C.measured : C.modelled})`]));
+  const offered = (rates ?? []).map((r) => /** @type {[string, string]} */ ([r.name, `${translated(r.title)} (${r.source === "measured" ? C.measured : C.modelled})`]));
   const choices = [...offered, ...(offered.some(([name]) => name === rate) ? [] : [/** @type {[string, string]} */ ([rate, drawn ? C.drawn : rate])])];
   return html`<div class="dl-fields dl-plancontrols">
     <label class="dl-field" title=${C.loadHint}><span>${C.load}</span> <input type="range" class="dl-loadslider" min="0" max="256" step="1" data-testid="plan-load" value=${Math.min(256, load)} aria-label=${S.loadName} onInput=${(/** @type {any} */ e) => change("load", Number(e.target.value))} />
@@ -114,16 +116,16 @@ function Scheduled({ model, spot }) {
   const pick = useSame((/** @type {number} */ n) => change("load", n));
   const asRun = plan && plan.schedule.length === round.schedule?.length && plan.policy === run.policy && plan.load === run.load && rate === run.rate && !Object.keys(edits.value.confidence).length;
   return html`
-    <p class="dl-cause" data-testid="plan-why" aria-live="polite">${plan ? html`<b data-testid="plan-length" data-length=${plan.schedule.length} data-number=${plan.number}>${C.result(plan.schedule.length, round.gamma)}</b><${Rich} text=${plan.schedule.why} />` : C.asked}</p>
+    <p class="dl-cause" data-testid="plan-why" aria-live="polite">${plan ? html`<b data-testid="plan-length" data-length=${plan.schedule.length} data-number=${plan.number}>${C.result(plan.schedule.length, round.gamma)}</b><${Rich} text=${translated(plan.schedule.why)} />` : C.asked}</p>
     ${!model.still && html`<${Controls} model=${model} plan=${plan} policy=${policy} load=${load} rate=${rate} own=${run.rate} change=${change} />`}
-    ${error && html`<p class="dl-error" role="alert" data-testid="plan-error">${error}</p>`}
+    <${Failure} testid="plan-error" text=${error} />
     ${plan && charted && html`<p class="dl-note" data-testid="plan-facts">${scheduleFacts(plan.schedule)}. ${scheduleGrounds(plan.schedule)} ${asRun ? C.asRun : run.policy === "fixed" && plan.policy === INSTEAD && plan.load === run.load ? C.unscheduled(policyName(plan.policy)) : C.preview}</p>
       ${!model.still && html`<${Pending} round=${round} edits=${edits} value=${wanted} hint=${C.forkHint} id="fork-plan" />`}
       <div class="dl-planparts"><h3 class="dl-label">${C.queue}</h3><p class="dl-lead">${C.queueLead(charted.schedule.candidates, charted.load + 1)}</p>
       <${QueueChart} plan=${charted} />
       <${Queue} plan=${charted} /></div>
       <div class="dl-lenses"><div><h3 class="dl-label">${C.rateTitle}</h3><p class="dl-note">${model.still ? C.rateRead : C.rateLead}</p>
-        <${RateChart} plan=${charted} points=${points} title=${charted.schedule.step_rate} onDraw=${model.still ? null : draw} /></div>
+        <${RateChart} plan=${charted} points=${points} title=${translated(charted.schedule.step_rate)} onDraw=${model.still ? null : draw} /></div>
       <div><h3 class="dl-label">${C.cuts}</h3><p class="dl-note">${C.cutsLead}</p><${CutsChart} plan=${charted} gamma=${round.gamma} onPick=${model.still ? null : pick} /></div></div>
       <div class="dl-lenses"><div><h3 class="dl-label">${C.policies}</h3><${Decisions} plan=${charted} gamma=${round.gamma} /></div><${Leak} plan=${charted} /></div>`}`;
 }

@@ -1,5 +1,6 @@
 // Sharing: an address that brings back these rounds, their forks and this place; and what an opened one has to say.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Popup } from "../draw/popup.js";
 import { addressOf, commandOf, linkIn, linkTo, pythonOf } from "../logic/permalink.js";
@@ -74,7 +75,7 @@ export function OpenedLink({ model }) {
     setWaiting("");
   }, [waiting, free]);
   const others = info?.made_by ?? [];
-  if (status.where === "link" && status.error) return html`<p class="dl-error" role="alert" data-testid="link-error">${T.failed} ${status.error}</p>`;
+  if (status.where === "link" && status.error) return html`<${Failure} testid="link-error" before="${T.failed} " text=${status.error} />`;
   if (waiting) return html`<p class="dl-offer" role="status" data-testid="link-waits">${T.waits}</p>`;
   if (others.length) return html`<p class="dl-offer" role="status" data-testid="link-differs">${T.differs(others.map((m) => `${m.name} @ ${m.revision || m.kind}`).join(", "))}</p>`;
   return null;

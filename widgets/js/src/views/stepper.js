@@ -1,6 +1,7 @@
 // The round stepper: one round at a time, one step at a time.
 import { useMemo, useRef } from "preact/hooks";
 import { scheduleEquation } from "../draw/equations.js";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { useSame } from "../draw/memo.js";
 import { Rich } from "../draw/rich.js";
@@ -70,7 +71,7 @@ function Loaded({ model, shown, detail, theme }) {
     event.stopPropagation();
   };
   return html`<div class="dl-stepper" data-testid="stepper" ref=${root} tabindex="-1" onKeyDown=${onKey}>
-    ${failed && html`<p class="dl-error" role="alert" data-testid="error">${status.error}</p>`}
+    <${Failure} text=${failed && status.error} />
     <${BranchTabs} shown=${shown} active=${branch.id} live=${live && !edits.busy} onPick=${(/** @type {number} */ id) => setCursor({ ...atStep(cursor, step), branch: id })}
       onDelete=${(/** @type {number} */ id) => send({ type: "delete", branch: id })} />
     <${TextSoFar} prompt=${trace?.prompt ?? ""} rounds=${branch.rounds} round=${round} known=${now}>

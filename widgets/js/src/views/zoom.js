@@ -1,5 +1,6 @@
 // A chart as Plotly's, which can be zoomed and panned: a widget of its own, shown within this view.
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { sender, useTrait } from "../store.js";
@@ -60,7 +61,7 @@ export function Zoomed({ model, title }) {
   if (!chart) return null;
   return html`<section class="dl-zoomed" data-testid="zoomed" data-chart=${chart} tabindex="-1" ref=${box} aria-label=${ZOOM.label(title(name))} onKeyDown=${(/** @type {KeyboardEvent} */ e) => e.stopPropagation()}>
     <p class="dl-note">${ZOOM.how} <button type="button" data-testid="zoom-close" onClick=${() => zoom?.("")}><${Icon} name="remove" /> ${ZOOM.close}</button></p>
-    ${failed ? html`<p class="dl-error" role="alert" data-testid="error">${failed}</p>` : !there && html`<p class="dl-note" role="status">${ZOOM.coming}</p>`}
+    ${failed ? html`<${Failure} text=${failed} />` : !there && html`<p class="dl-note" role="status">${ZOOM.coming}</p>`}
     <div ref=${place}></div>
   </section>`;
 }
