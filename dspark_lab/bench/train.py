@@ -20,6 +20,7 @@ from tqdm import tqdm
 from dspark_lab.checkpoints import POCKET
 from dspark_lab.describe import describe_device
 from dspark_lab.loading import load_target
+from dspark_lab.memory import keep_freed
 from dspark_lab.records import write_atomically
 from dspark_lab.target import Target
 from dspark_lab.training.batches import Batch, CorpusBatches
@@ -45,6 +46,7 @@ def run(
         quick: few batches: a look, not a result.
         peer: a checkout of DeepSpec; without one only ours is measured.
     """
+    keep_freed()  # as where drafters are trained; it serves both
     target = target or load_target(POCKET / "target", torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     steps = 4 if quick else 40
     torch.manual_seed(0)

@@ -43,8 +43,10 @@ def train_pocket(
     runs.make(out=out, work=work)
     import torch
 
+    from dspark_lab.memory import keep_freed
     from dspark_lab.training import pocket
 
+    keep_freed()
     if threads is not None:
         torch.set_num_threads(threads)
     say(f"checkpoints and logs are in {work}; after an interruption the same command goes on from there")

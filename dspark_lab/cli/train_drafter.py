@@ -120,6 +120,7 @@ def train_drafter(
 
     from dspark_lab.checkpoints import POCKET
     from dspark_lab.loading import load_target
+    from dspark_lab.memory import keep_freed
     from dspark_lab.training.answers import Answered, regenerate
     from dspark_lab.training.conversations import corpus_conversations, read_conversations
     from dspark_lab.training.kinds import Options, training_of, usual_loss
@@ -135,6 +136,7 @@ def train_drafter(
         asking = part("dspark_lab.training.server", "Server")(server, served or target or "pocket/target", together)
     if threads is not None:
         torch.set_num_threads(threads)
+    keep_freed()
     options.quieten(target)
     group = processes()
     loaded = load_target(target or POCKET / "target", runs.device(device, group))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from dspark_lab.memory import keep_freed
 from dspark_lab.scheduling.arrivals import Arrivals, Constant
 from dspark_lab.scheduling.bootstrap import Bootstrap
 from dspark_lab.scheduling.scenario import Result, Scenario
 from dspark_lab.scheduling.simulator import simulate_together
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_ARRAY = 2**30
 WORTH = 3e7
 """Rounds of requests to simulate, from which on processes are worth their start: some three seconds of one."""
 
@@ -94,10 +91,7 @@ _servers: list[Server] = []
 
 def _begin(servers: list[Server]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks is interrupted, and ends these
-    # With glibc, arrays of a step are freed for the next one, not given back to the system.
-    with suppress(OSError, AttributeError):
-        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            ctypes.CDLL("libc.so.6").mallopt(parameter, LARGEST_ARRAY)
+    keep_freed()
     _servers[:] = servers
 
 
