@@ -15,19 +15,8 @@ from dspark_lab import Settings, acceptance, decoding
 from dspark_lab.acceptance import Verdict
 from dspark_lab.decoding import Outcome, State, prefill
 from dspark_lab.trace import NONE, RESIDUAL
-from tests.scripted import (
-    Cells,
-    ScriptedDrafter,
-    ScriptedTarget,
-    Table,
-    acceptance_cells,
-    alone,
-    cells,
-    filtered,
-    one_hot,
-    round_outcomes,
-    table,
-)
+from tests.outcomes import Cells, Table, acceptance_cells, alone, cells, filtered, round_outcomes
+from tests.scripted import ScriptedDrafter, ScriptedTarget, one_hot, table
 
 PROMPT = (0, 1, 0)
 TARGET, OTHER = table(3, seed=1), table(3, seed=2)

@@ -16,7 +16,8 @@ from dspark_lab import Settings
 from dspark_lab.decoding import prefill
 from dspark_lab.scheduling.background import Background
 from dspark_lab.scheduling.step_rate import StepRate
-from tests.scripted import ScriptedDrafter, ScriptedTarget, Table, alone, endless, round_outcomes, table
+from tests.outcomes import Table, alone, round_outcomes
+from tests.scripted import ScriptedDrafter, ScriptedTarget, endless, table
 from tests.test_exactness import distance
 
 PROMPT = (0, 1, 0)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dspark_kernels import inverse_cdf, overlap, residual, softmax_filtered
 from dspark_lab import Settings
-from tests.scripted import filtered
+from tests.outcomes import filtered
 
 NEAR_1 = math.nextafter(1.0, 0.0)
 logit = st.one_of(st.floats(-50, 50), st.integers(-3, 3).map(float))  # whole numbers, for ties
