@@ -1,28 +1,18 @@
-"""Draft trees: grown best-first, read by the target in one pass, verified without loss; every outcome enumerated."""
+"""Draft trees: grown best-first, verified without loss; every outcome enumerated."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import SimpleNamespace
-
 import pytest
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from dspark_lab import LabError, Overrides, Session, Settings, tree
+from dspark_lab import Overrides, Session, Settings, tree
 from dspark_lab.acceptance import verify
-from dspark_lab.decoding import State, decode_round, prefill
-from dspark_lab.loading import Lab
-from dspark_lab.packed import PackedCache
-from dspark_lab.target import Target
-from dspark_lab.trace import ACCEPTED, CUT, DISCARDED, NONE, REJECTED, RESIDUAL, Trace
+from dspark_lab.decoding import prefill
+from dspark_lab.trace import NONE
 from dspark_lab.tree import ROOT, DraftTree, grow, verify_tree, visibility
-from tests.scripted import ScriptedDrafter, ScriptedTarget, alone, one_hot, round_outcomes, table, untimed
+from tests.outcomes import alone, round_outcomes
+from tests.scripted import ScriptedDrafter, ScriptedTarget, one_hot, table
 from tests.test_exactness import DRAFTERS, PROMPT, TARGET, decoded, distance
-
-SETTINGS = Settings(seed=5, max_new_tokens=8, tree=9)
-TEXT = "Tom has 12 apples. He buys 7 more."
-CLOSE = {"atol": 1e-4, "rtol": 1e-4}
 
 
 def rows(logits):
@@ -165,194 +155,3 @@ def test_a_drafter_that_is_certain_grows_a_chain() -> None:
 def test_a_token_sees_its_path_and_itself() -> None:
     seen = visibility([ROOT, 0, 0, 2, ROOT])
     assert [row.nonzero().flatten().tolist() for row in seen] == [[0], [0, 1], [0, 2], [0, 2, 3], [4]]
-
-
-# The target
-
-
-PARENTS = [ROOT, 0, 1, 0, 3, 3, 5, 0]
-TOKENS = [30, 31, 32, 33, 34, 35, 36, 37]
-CONTEXT = list(range(10, 24))
-
-
-def path_to(node: int) -> list[int]:
-    return [] if node == ROOT else [*path_to(PARENTS[node]), node]
-
-
-def sliding_target(tiny: Target) -> Target:
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, head_dim=8, use_sliding_window=True, sliding_window=4, max_window_layers=1,
-        initializer_range=0.3,
-    )  # fmt: skip
-    return Target(Qwen3ForCausalLM(config).requires_grad_(False), tiny.tokenizer, tiny.info)
-
-
-@pytest.fixture(scope="module", params=["packed", "transformers", "sliding"])
-def target(request: pytest.FixtureRequest, tiny_lab: Lab) -> Target:
-    loaded = tiny_lab.target
-    if request.param == "sliding":
-        return sliding_target(loaded)
-    return Target(loaded.model, loaded.tokenizer, loaded.info, packed=request.param == "packed")
-
-
-def test_a_tree_in_one_pass_equals_each_path_alone(target: Target) -> None:
-    target.tap((0,))
-    cache = target.new_cache()
-    target.forward(cache, CONTEXT)
-    logits, taps = target.forward(cache, TOKENS, (0,), parents=PARENTS)
-    assert cache.length == len(CONTEXT) + len(TOKENS)
-    for node in range(len(TOKENS)):
-        tokens = CONTEXT + [TOKENS[i] for i in path_to(node)]
-        expected, tapped = target.forward(target.new_cache(), tokens, (0,))
-        torch.testing.assert_close(logits[node], expected[-1], **CLOSE)
-        torch.testing.assert_close(taps[node], tapped[-1], **CLOSE)
-
-
-@pytest.mark.parametrize("node", range(len(TOKENS)))
-def test_keeping_a_path_leaves_what_a_fresh_pass_would(target: Target, node: int) -> None:
-    cache, path = target.new_cache(), path_to(node)
-    target.forward(cache, CONTEXT)
-    target.forward(cache, TOKENS, parents=PARENTS)
-    cache.keep(len(CONTEXT), [len(CONTEXT) + i for i in path])
-    kept = CONTEXT + [TOKENS[i] for i in path]
-    assert cache.length == len(kept)
-    expected, _ = target.forward(target.new_cache(), [*kept, 7, 8])
-    torch.testing.assert_close(target.forward(cache, [7, 8])[0], expected[-2:], **CLOSE)
-
-
-def test_a_chain_written_as_a_tree_is_the_chain(target: Target) -> None:
-    one, other = target.new_cache(), target.new_cache()
-    for cache in (one, other):
-        target.forward(cache, CONTEXT)
-    chain = target.forward(one, TOKENS)[0]
-    torch.testing.assert_close(target.forward(other, TOKENS, parents=range(-1, 7))[0], chain, **CLOSE)
-
-
-def test_attention_that_takes_no_mask_is_refused(tiny_lab: Lab) -> None:
-    target = sliding_target(tiny_lab.target)
-    target.config._attn_implementation = "flash_attention_2"
-    with pytest.raises(LabError, match="'flash_attention_2', which takes no mask of a tree.*tree=0"):
-        target.forward(target.new_cache(), TOKENS, parents=PARENTS)
-
-
-# Sessions
-
-
-@pytest.fixture
-def knowing(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """A session whose drafter grows its trees from the target's own logits, so that walks go deep and fail late."""
-    target = tiny_lab.target
-    session = tiny_lab.session(TEXT, Settings(0.25, seed=5, max_new_tokens=24, tree=6))
-
-    def expand(state: PackedCache, anchor: int, gamma: int):
-        before = session.state.tokens[: state.length + 1]
-        return lambda path: target.forward(target.new_cache(), [*before, *path])[0][-1]
-
-    monkeypatch.setattr(tiny_lab.drafter, "expand", expand)
-    return session.run()
-
-
-def test_after_any_rounds_the_caches_are_those_of_a_prompt_that_long(tiny_lab: Lab, knowing: Session) -> None:
-    session = knowing
-    assert {r.accepted for r in session.rounds} >= {0, 1, 2, 5}
-    kept = [[i for i, node in enumerate(r.tree.nodes) if node.verdict == ACCEPTED] for r in session.rounds]
-    assert any(path != list(range(len(path))) for path in kept), "some are gathered"
-    length = len(session.state.tokens) - 1
-    fresh = prefill(tiny_lab.target, tiny_lab.drafter, session.state.tokens)
-    for ours, theirs in ((session.state.cache, fresh.cache), (session.state.drafter_state, fresh.drafter_state)):
-        kept = (cache.buffer[..., :length, :] for cache in (ours, theirs))
-        torch.testing.assert_close(*kept, atol=1e-3, rtol=1e-3)
-
-
-def test_a_session_repeats_itself_and_forks(tiny_lab: Lab) -> None:
-    session = tiny_lab.session(TEXT, SETTINGS).run()
-    assert len(session.tokens) == SETTINGS.max_new_tokens
-    assert untimed(session.fork(0).run().rounds) == untimed(session.rounds)
-    assert untimed(session.fork(2).run().rounds) == untimed(session.rounds)
-    assert tiny_lab.session(TEXT, SETTINGS).run(trace=False).tokens == session.tokens
-
-
-def test_greedy_output_is_the_targets_own(tiny_lab: Lab) -> None:
-    settings = replace(SETTINGS, temperature=0, tree=100)
-    drafted, plain = tiny_lab.session(TEXT, settings).run(), tiny_lab.session(TEXT, settings, drafter=False).run()
-    assert drafted.tokens == plain.tokens and len(drafted.rounds) < len(plain.rounds)
-
-
-def test_the_drafters_logits_after_a_path_are_those_it_proposes_from(tiny_lab: Lab) -> None:
-    drafter = tiny_lab.drafter
-    state = tiny_lab.session(TEXT).state
-    seen: list[torch.Tensor] = []
-
-    def choose(k: int, logits: torch.Tensor) -> int:
-        seen.append(logits)
-        return 40 + k
-
-    drafted = drafter.propose(state.drafter_state, state.tokens[-1], 5, choose).tokens
-    successors = drafter.expand(state.drafter_state, state.tokens[-1], 5)
-    for k, logits in enumerate(seen):
-        torch.testing.assert_close(successors(tuple(drafted[:k])), logits, atol=0, rtol=0)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "said"),
-    [
-        (Overrides(tokens={1: 0}), "a draft tree draws no tokens"),
-        (Overrides(uniforms={"draft:1": 0.5}), "a draft tree draws no tokens"),
-        (Overrides(uniforms={"accept:4": 0.5}), "no draft position 4 .* drafts 3 tokens"),
-        (Overrides(verify_length=7), "verify_length is 7, but this round drafts 6 tokens"),
-    ],
-)
-def test_an_override_that_a_tree_cannot_have_is_refused(overrides: Overrides, said: str) -> None:
-    target, drafter = ScriptedTarget(table(3, 1, zeros=0)), ScriptedDrafter(table(3, 2, zeros=0))
-    state = prefill(target, drafter, list(PROMPT))
-    with pytest.raises(LabError, match=said):
-        decode_round(target, drafter, state, 0, Settings(gamma=3, tree=6), 50, overrides)
-    assert isinstance(state, State) and state.tokens == list(PROMPT) and state.cache.tokens == list(PROMPT[:-1])
-
-
-def test_a_drafter_that_cannot_draft_trees_is_named() -> None:
-    plain = SimpleNamespace(
-        **{name: getattr(ScriptedDrafter(TARGET), name) for name in (
-            "info", "block_size", "tap_layers", "new_state", "copy_state", "commit", "propose",
-        )}
-    )  # fmt: skip
-    with pytest.raises(LabError, match="tree is 4, but a drafter of kind 'dspark' drafts chains only: set tree=0"):
-        Session(ScriptedTarget(TARGET), plain, "ab", Settings(tree=4))
-
-
-def test_without_a_draft_there_is_no_tree(tiny_lab: Lab) -> None:
-    for drafter, settings in ((False, SETTINGS), (True, replace(SETTINGS, gamma=0))):
-        session = tiny_lab.session(TEXT, settings, drafter=drafter)
-        assert session.advance().tree is None
-
-
-def test_the_record_of_a_round_is_consistent(knowing: Session) -> None:
-    for r in knowing.rounds:
-        nodes, place, tried = r.tree.nodes, ROOT, []
-        assert (r.gamma, r.verify_length, r.positions) == (0, 0, ())
-        assert r.cache_after_verify == r.context_length + 1 + r.tree.verify_length
-        for u in r.tree.u_accept:
-            share = 0.0
-            for i in [i for i, node in enumerate(nodes) if node.parent == place]:
-                tried.append(i)
-                share += nodes[i].p_t
-                if u < share:
-                    assert nodes[i].verdict == ACCEPTED
-                    place = i
-                    break
-                assert nodes[i].verdict == REJECTED
-        assert {i for i, node in enumerate(nodes) if node.verdict != DISCARDED} == set(tried)
-        accepted = [node.token for node in nodes if node.verdict == ACCEPTED]
-        assert list(r.emitted[: r.accepted]) == accepted and len(accepted) == r.accepted
-        assert len(r.tree.u_accept) == r.accepted + (r.final.kind == RESIDUAL)
-    assert Trace.from_json(knowing.trace().to_json()) == knowing.trace()
-
-
-def test_nodes_beyond_the_verified_ones_are_cut(knowing: Session) -> None:
-    fork = knowing.fork(1, Overrides(verify_length=2)).rounds[-1]
-    whole = knowing.rounds[1].tree
-    assert [node.verdict == CUT for node in fork.tree.nodes] == [False] * 2 + [True] * 4
-    assert [node.p_t for node in fork.tree.nodes] == [*(pytest.approx(n.p_t) for n in whole.nodes[:2]), *[None] * 4]
-    assert [node.token for node in fork.tree.nodes] == [node.token for node in whole.nodes]
