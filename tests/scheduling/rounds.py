@@ -18,6 +18,7 @@ TARGET = ModelInfo("tiny/target", "target", "0123456789ab", 1000)
 DRAFTER = ModelInfo("tiny/dspark", "dspark", "ba9876543210", 500, 4)
 
 POLICIES = ("early-break", "global", "lagged", "fixed", "fixed:2", "threshold:0.7", "half")
+FLAT = StepRate((1,), (10.0,), title="flat").extended(100_000)
 
 
 def made_rounds(
