@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dspark_lab import LabError, Settings
+from dspark_lab import LabError
 from dspark_lab.loading import Lab
 from dspark_lab.session import Session
 from dspark_lab.teaching.exactness import ExactnessMeter
 from dspark_lab.teaching.head import read_head
 from dspark_widgets import DrafterRace, HeadLens, LabApp, RejectionView, export_html
-from dspark_widgets.app import BLOCK_SIZE
 from dspark_widgets.examples import find_collision
 from dspark_widgets.export import SIZE_LIMIT
-from dspark_widgets.race import counts, pieces
 from dspark_widgets.rejection import CHUNK
 from dspark_widgets.view import View
 from tests.scripted import untimed
 from tests.widgets import fixtures
-
-PROMPT = "Tom has 12 apples."
-SETTINGS = Settings(seed=3, temperature=0.8, max_new_tokens=12)
-
-
-@pytest.fixture(scope="module")
-def session(tiny_lab: Lab) -> Session:
-    return tiny_lab.session(PROMPT, SETTINGS).run()
-
-
-def ask(view: View, **message: Any) -> None:
-    view._on_message(view, message, [])
-    assert view.wait(60)
-
-
-def repeat(view: View, rounds: int = 30, rule: str = "exact", **more: Any) -> None:
-    ask(view, type="meter", **{"branch": 0, "round": 0, "rule": rule, "rounds": rounds, **more})
-
-
-def refused(view: View, where: str, said: str) -> None:
-    assert said in view.status["error"], view.status
-    assert view.status["where"] == where
+from tests.widgets.asking import PROMPT, SETTINGS, after, ask, refused, repeat
 
 
 def test_the_meter_adds_up_and_agrees_with_the_library(session: Session) -> None:
@@ -121,10 +96,6 @@ def test_a_recording_is_shown_but_not_repeated() -> None:
     assert "this view answers no fork request" in view.status["error"]
 
 
-def after(view: View, **more: Any) -> None:
-    ask(view, type="head", **{"branch": 0, "round": 0, "k": 2, "token": None, "text": "", **more})
-
-
 def test_the_head_is_asked_by_id_and_by_text(session: Session, tiny_lab: Lab) -> None:
     view = HeadLens(session)
     after(view, token=17)
@@ -160,171 +131,6 @@ def test_a_drafter_without_a_head_is_told_in_place(tiny_lab: Lab) -> None:
     view = HeadLens(tiny_lab.with_drafter("early-exit").session(PROMPT, SETTINGS).run())
     after(view, token=1)
     refused(view, "lens", "no sequential head: take dspark")
-
-
-@pytest.fixture(scope="module")
-def race(tiny_lab: Lab) -> Iterator[DrafterRace]:
-    view = DrafterRace(tiny_lab, PROMPT, ["early-exit", "prompt-lookup", "none"], settings=SETTINGS)
-    assert view.wait(60)
-    yield view
-
-
-def test_a_race_runs_each_drafter_as_alone(race: DrafterRace, tiny_lab: Lab) -> None:
-    lanes = {lane["name"]: lane for lane in race.race["lanes"]}
-    assert list(lanes) == ["early-exit", "prompt-lookup", "none"]
-    assert {lane["state"] for lane in lanes.values()} == {"done"}
-    for name, lane in lanes.items():
-        lab = tiny_lab.with_drafter(None if name == "none" else name)
-        trace = lab.session(PROMPT, SETTINGS).run().trace()
-        assert lane["tau"] == pytest.approx(trace.tau)
-        assert [len(block) for block in lane["rounds"]] == [len(pieces(r)) for r in trace.rounds]
-        kept = [
-            p["token"]["id"]
-            for block in lane["rounds"]
-            for p in block
-            if p["kind"] not in ("rejected", "discarded", "cut")
-        ]
-        assert kept == [t.id for r in trace.rounds for t in r.emitted]
-        assert lane["seconds"] > 0
-    assert lanes["none"]["tau"] == 1
-    assert lanes["none"]["acceptance"] == []
-    assert race.race["prompt"] == PROMPT and race.race["settings"]["seed"] == SETTINGS.seed
-
-
-def test_a_lane_opens_as_a_live_session(race: DrafterRace) -> None:
-    ask(race, type="open", lane="early-exit", round=1)
-    assert (race.live, race.race["opened"], race.cursor["round"]) == (True, "early-exit", 1)
-    assert race.trace["drafter"]["kind"] == "early-exit"
-    ask(race, type="open", lane="dspark", round=0)
-    refused(race, "race", "no run of 'dspark'")
-    ask(race, type="open", lane="none", round=99)
-    refused(race, "race", "no round 99")
-    assert race.race["opened"] == "early-exit"
-
-
-def test_the_page_goes_on_with_the_drafter_of_the_lane_that_is_opened(tiny_lab: Lab) -> None:
-    app = LabApp(lambda: tiny_lab, recorded="nowhere")
-    assert app.wait_loaded(60)
-    app.controls = {**app.controls, "prompt": PROMPT, "max_new_tokens": 6}
-    ask(app, type="race", prompt=PROMPT, drafters=["prompt-lookup", "none"])
-    ask(app, type="open", lane="prompt-lookup", round=0)
-    titles = {runner.name: runner.title for runner in app.offered()}
-    assert (app.info["drafter"], app.controls["drafter"]) == (titles["prompt-lookup"], "prompt-lookup")
-    ask(app, type="generate", controls=app.controls)
-    assert app.trace["drafter"]["kind"] == "prompt-lookup" and not app.status["error"]
-    ask(app, type="race", prompt=PROMPT, drafters=["none"])
-    ask(app, type="open", lane="none", round=0)
-    assert app.controls["drafter"] == "none"
-
-
-def test_the_page_drafts_by_the_drafter_that_is_chosen(tiny_lab: Lab) -> None:
-    app = LabApp(lambda: tiny_lab, recorded="nowhere")
-    assert app.wait_loaded(60)
-    app.controls = {**app.controls, "prompt": PROMPT, "max_new_tokens": 6}
-    assert (app.controls["drafter"], app.controls["gamma"]) == ("dspark", tiny_lab.block_size)
-    titles = {runner.name: runner.title for runner in app.offered()}
-    ask(app, type="choose", drafter="prompt-lookup")
-    assert (app.controls["drafter"], app.info["drafter"]) == ("prompt-lookup", titles["prompt-lookup"])
-    ask(app, type="generate", controls=app.controls)
-    assert app.trace["drafter"]["kind"] == "prompt-lookup" and not app.status["error"]
-    ask(app, type="choose", drafter="none")
-    ask(app, type="generate", controls=app.controls)
-    assert app.trace["drafter"] is None and {r["gamma"] for r in app.trace["rounds"]} == {0}
-    ask(app, type="generate", controls={**app.controls, "drafter": "dspark", "gamma": 5})  # what the controls say runs
-    assert app.trace["drafter"]["kind"] == "dspark" and app.info["drafter"] == titles["dspark"]
-    before = app.controls
-    app.set_state({"controls": {**before, "drafter": "oracle"}})  # as the page does while it asks
-    ask(app, type="choose", drafter="oracle")
-    refused(app, "generate", "no drafter 'oracle' is at hand: take one of dspark,")
-    assert app.controls == before
-    assert "dflash" not in {c["name"] for c in app.race["choices"]}, "what ships is for the pocket target"
-    ask(app, type="choose", drafter="dspark")
-    assert not app.status["error"]
-
-
-def test_a_run_at_work_keeps_its_drafter(tiny_lab: Lab) -> None:
-    app = LabApp(lambda: tiny_lab, recorded="nowhere")
-    assert app.wait_loaded(60)
-    gate = threading.Event()
-    app.work("generate", lambda _stop: gate.wait(60))
-    before = app.controls
-    for message in (
-        {"type": "generate", "controls": {**before, "prompt": PROMPT, "drafter": "prompt-lookup"}},
-        {"type": "choose", "drafter": "prompt-lookup"},
-    ):
-        app._on_message(app, message, [])
-        assert "still at work" in app.status["error"] and app.controls == before
-    gate.set()
-    assert app.wait(60)
-
-
-def test_a_pair_without_a_drafter_says_so_and_can_take_one(tiny_lab: Lab) -> None:
-    app = LabApp(lambda: tiny_lab.with_drafter(None), recorded="nowhere")
-    assert app.wait_loaded(60)
-    assert (app.controls["drafter"], app.controls["gamma"], app.info["drafter"]) == ("none", BLOCK_SIZE, "")
-    ask(app, type="choose", drafter="prompt-lookup")
-    ask(app, type="generate", controls={**app.controls, "prompt": PROMPT, "max_new_tokens": 6})
-    assert app.trace["drafter"]["kind"] == "prompt-lookup" and app.controls["gamma"] > 0
-
-
-def test_a_recording_by_a_drafter_that_is_not_at_hand_shows_all_the_same(tiny_lab: Lab) -> None:
-    app = LabApp(lambda: tiny_lab.with_drafter("prompt-lookup"))
-    assert app.wait_loaded(60)
-    ask(app, type="example", domain="code", index=1)
-    assert not app.status["error"]
-    assert (app.trace["drafter"]["kind"], app.controls["drafter"]) == ("dspark", "prompt-lookup")
-
-
-def test_a_policy_that_the_drafter_cannot_serve_leaves_the_page_as_it_is(tiny_lab: Lab) -> None:
-    app = LabApp(lambda: tiny_lab, recorded="nowhere")
-    assert app.wait_loaded(60)
-    ask(app, type="generate", controls={**app.controls, "prompt": PROMPT, "max_new_tokens": 6, "policy": "early-break"})
-    shown = app.trace
-    ask(app, type="choose", drafter="prompt-lookup")
-    ask(app, type="generate", controls=app.controls)
-    refused(app, "generate", "has no confidence head")
-    assert app.trace == shown
-
-
-def test_acceptance_counts_what_was_reached() -> None:
-    rounds = fixtures.trace(seed=3).rounds
-    by_hand = counts(rounds)["acceptance"]
-    first = [r.positions[0].verdict for r in rounds if r.positions[0].verified]
-    assert by_hand[0] == pytest.approx(first.count("accepted") / len(first))
-    for r in rounds:
-        tokens = [p.token for p in pieces(r) if p.kind in ("accepted", "residual", "bonus")]
-        assert tokens == list(r.emitted)
-
-
-@pytest.mark.parametrize(
-    ("message", "said"),
-    [
-        ({"drafters": ["none", "hope"]}, "no drafter 'hope' is at hand"),
-        ({"drafters": []}, "choose at least one"),
-        ({"drafters": ["none", "none"]}, "named twice"),
-        ({"prompt": " "}, "empty"),
-    ],
-)
-def test_a_race_that_cannot_be_run_is_explained(tiny_lab: Lab, message: dict[str, Any], said: str) -> None:
-    view = DrafterRace(tiny_lab)
-    assert [c["name"] for c in view.race["choices"]] == [r.name for r in view.offered()]
-    ask(view, type="race", **{"prompt": PROMPT, "drafters": ["none"], **message})
-    refused(view, "race", said)
-    assert view.race["lanes"] == []
-    with pytest.raises(LabError, match="laps"):
-        DrafterRace(tiny_lab, laps=3)
-
-
-def test_one_that_fails_does_not_stop_the_others(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_lab: Lab, drafter: str | None) -> Lab:
-        raise LabError(f"{drafter} is truncated: get it again.")
-
-    monkeypatch.setattr(Lab, "with_drafter", refuse)
-    view = DrafterRace(tiny_lab, PROMPT, ["early-exit", "dspark"], settings=SETTINGS)
-    assert view.wait(60)
-    failed, own = view.race["lanes"]
-    assert (failed["state"], own["state"]) == ("failed", "done")
-    assert "early-exit is truncated" in failed["error"]
 
 
 def test_the_app_is_all_of_them(tiny_lab: Lab, session: Session) -> None:

@@ -1,0 +1,88 @@
+"""A race of drafters: each runs as alone, opens as a live session, and what cannot be run is explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dspark_lab import LabError
+from dspark_lab.loading import Lab
+from dspark_widgets import DrafterRace
+from dspark_widgets.race import counts, pieces
+from tests.widgets import fixtures
+from tests.widgets.asking import PROMPT, SETTINGS, ask, refused
+
+
+def test_a_race_runs_each_drafter_as_alone(race: DrafterRace, tiny_lab: Lab) -> None:
+    lanes = {lane["name"]: lane for lane in race.race["lanes"]}
+    assert list(lanes) == ["early-exit", "prompt-lookup", "none"]
+    assert {lane["state"] for lane in lanes.values()} == {"done"}
+    for name, lane in lanes.items():
+        lab = tiny_lab.with_drafter(None if name == "none" else name)
+        trace = lab.session(PROMPT, SETTINGS).run().trace()
+        assert lane["tau"] == pytest.approx(trace.tau)
+        assert [len(block) for block in lane["rounds"]] == [len(pieces(r)) for r in trace.rounds]
+        kept = [
+            p["token"]["id"]
+            for block in lane["rounds"]
+            for p in block
+            if p["kind"] not in ("rejected", "discarded", "cut")
+        ]
+        assert kept == [t.id for r in trace.rounds for t in r.emitted]
+        assert lane["seconds"] > 0
+    assert lanes["none"]["tau"] == 1
+    assert lanes["none"]["acceptance"] == []
+    assert race.race["prompt"] == PROMPT and race.race["settings"]["seed"] == SETTINGS.seed
+
+
+def test_a_lane_opens_as_a_live_session(race: DrafterRace) -> None:
+    ask(race, type="open", lane="early-exit", round=1)
+    assert (race.live, race.race["opened"], race.cursor["round"]) == (True, "early-exit", 1)
+    assert race.trace["drafter"]["kind"] == "early-exit"
+    ask(race, type="open", lane="dspark", round=0)
+    refused(race, "race", "no run of 'dspark'")
+    ask(race, type="open", lane="none", round=99)
+    refused(race, "race", "no round 99")
+    assert race.race["opened"] == "early-exit"
+
+
+def test_acceptance_counts_what_was_reached() -> None:
+    rounds = fixtures.trace(seed=3).rounds
+    by_hand = counts(rounds)["acceptance"]
+    first = [r.positions[0].verdict for r in rounds if r.positions[0].verified]
+    assert by_hand[0] == pytest.approx(first.count("accepted") / len(first))
+    for r in rounds:
+        tokens = [p.token for p in pieces(r) if p.kind in ("accepted", "residual", "bonus")]
+        assert tokens == list(r.emitted)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"drafters": ["none", "hope"]}, "no drafter 'hope' is at hand"),
+        ({"drafters": []}, "choose at least one"),
+        ({"drafters": ["none", "none"]}, "named twice"),
+        ({"prompt": " "}, "empty"),
+    ],
+)
+def test_a_race_that_cannot_be_run_is_explained(tiny_lab: Lab, message: dict[str, Any], said: str) -> None:
+    view = DrafterRace(tiny_lab)
+    assert [c["name"] for c in view.race["choices"]] == [r.name for r in view.offered()]
+    ask(view, type="race", **{"prompt": PROMPT, "drafters": ["none"], **message})
+    refused(view, "race", said)
+    assert view.race["lanes"] == []
+    with pytest.raises(LabError, match="laps"):
+        DrafterRace(tiny_lab, laps=3)
+
+
+def test_one_that_fails_does_not_stop_the_others(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_lab: Lab, drafter: str | None) -> Lab:
+        raise LabError(f"{drafter} is truncated: get it again.")
+
+    monkeypatch.setattr(Lab, "with_drafter", refuse)
+    view = DrafterRace(tiny_lab, PROMPT, ["early-exit", "dspark"], settings=SETTINGS)
+    assert view.wait(60)
+    failed, own = view.race["lanes"]
+    assert (failed["state"], own["state"]) == ("failed", "done")
+    assert "early-exit is truncated" in failed["error"]
