@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
+from dspark_lab import Settings
+from dspark_lab.loading import Lab
+from dspark_lab.session import Session
 from dspark_widgets.serving import voila_command
 from dspark_widgets.serving.options import Hosting
 from tests.browser.ensure_browser import REMEDY, find_browser
@@ -33,6 +36,8 @@ ALLOWED_ERRORS = ("Failed to initialize model",)
 PATIENCE = 60_000
 """Milliseconds for what a page does by itself, on a machine that has other things to do."""
 
+PROMPT = "Can you recommend a thrilling book for my teacher?"
+SETTINGS = Settings(seed=7, max_new_tokens=24)
 
 OPEN: list[Page] = []
 """The pages that tests have open."""
@@ -148,3 +153,8 @@ def voila(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with running(command, f"http://127.0.0.1:{port}/voila/static/voila.js", workplace, log):
         yield f"http://127.0.0.1:{port}/"
     workplace.gate.touch()
+
+
+@pytest.fixture(scope="module")
+def session(pocket_lab: Lab) -> Session:
+    return pocket_lab.session(PROMPT, SETTINGS).run()

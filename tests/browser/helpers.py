@@ -49,6 +49,11 @@ def fill(page: Page, prompt: str | None = None, **fields: Any) -> None:
         page.get_by_test_id(name.replace("_", "-")).fill(str(value))
 
 
+def wait_ready(page: Page) -> Page:
+    expect(page.get_by_test_id("status")).to_have_text("ready", timeout=READY)
+    return page
+
+
 def turnable(trace: Trace) -> tuple[int, int, float]:
     """(round, position, uniform): the first verdict that another uniform turns around."""
     for r in trace.rounds:
