@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dspark_kernels import inverse_cdf, inverse_cdf_each, residual
-from dspark_lab.trace import BONUS, NONE, RESIDUAL
+from dspark_lab.rounds import BONUS, NONE, RESIDUAL
 
 
 @dataclass(frozen=True)

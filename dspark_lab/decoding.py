@@ -13,10 +13,10 @@ from dspark_lab.acceptance import Verdict, verify
 from dspark_lab.clock import now
 from dspark_lab.drafters.base import Draft, Drafter, TreeDrafter, background_of, calibration_of
 from dspark_lab.errors import LabError
+from dspark_lab.rounds import Timings
 from dspark_lab.scheduling.live import Drafting, Scheduled, schedule_round
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.target import Target, TargetCache
-from dspark_lab.trace import Timings
 from dspark_lab.tree import ROOT, DraftTree, grow, verify_tree
 from dspark_lab.uniforms import RoundUniforms
 

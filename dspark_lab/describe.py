@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from dspark_kernels import overlap, residual, softmax_filtered
-from dspark_lab import trace
+from dspark_lab import rounds
 from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
+from dspark_lab.rounds import Choice, Final, Node, Position, Round, Schedule, Tree
 from dspark_lab.scheduling.rates import note_for
 from dspark_lab.scheduling.record import record
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.target import Target
-from dspark_lab.trace import Choice, Final, Node, Position, Round, Schedule, Tree
 from dspark_lab.tree import ROOT
 
 HEAD = 8
@@ -131,15 +131,15 @@ def _tree(target: Target, o: Outcome) -> Tree | None:
     p_t = [
         float(o.p_t[parent + 1, t]) for t, parent in zip(tree.tokens[:verified], tree.parents[:verified], strict=True)
     ]
-    verdicts = [trace.DISCARDED] * verified + [trace.CUT] * (len(tree.tokens) - verified)
+    verdicts = [rounds.DISCARDED] * verified + [rounds.CUT] * (len(tree.tokens) - verified)
     for parent, accepted in zip([ROOT, *path], [*path, None], strict=True):
         for node in tree.children(parent, verified):
-            verdicts[node] = trace.ACCEPTED if node == accepted else trace.REJECTED
+            verdicts[node] = rounds.ACCEPTED if node == accepted else rounds.REJECTED
             if node == accepted:
                 break
     nodes = zip(tree.parents, tree.depths, map(target.token, tree.tokens), tree.p_d, [*p_t, *[None] * len(tree.tokens)],
                 verdicts, strict=False)  # fmt: skip
-    compared = len(path) + (o.verdict.kind == trace.RESIDUAL)
+    compared = len(path) + (o.verdict.kind == rounds.RESIDUAL)
     return Tree(tuple(Node(*values) for values in nodes), verified, tuple(o.uniforms.accept[:compared]))
 
 
@@ -160,16 +160,16 @@ def _ratio(p_t: float, p_d: float) -> float:
 
 def _verdict(o: Outcome, i: int) -> str:
     if i < o.verdict.accepted:
-        return trace.ACCEPTED
+        return rounds.ACCEPTED
     if i >= o.verify_length:
-        return trace.CUT
-    return trace.REJECTED if i == o.verdict.accepted and o.verdict.kind == trace.RESIDUAL else trace.DISCARDED
+        return rounds.CUT
+    return rounds.REJECTED if i == o.verdict.accepted and o.verdict.kind == rounds.RESIDUAL else rounds.DISCARDED
 
 
 def _final(target: Target, o: Outcome) -> Final:
     v = o.verdict
     if v.token is None or v.distribution is None:
-        return Final(trace.NONE, v.accepted + 1, None, None, None, ())
+        return Final(rounds.NONE, v.accepted + 1, None, None, None, ())
     head = _heads(target, v.distribution[None], [[v.token]])[0]
     return Final(v.kind, v.accepted + 1, target.token(v.token), o.uniforms.final, v.cdf, head)
 

@@ -17,10 +17,11 @@ from dspark_lab.drafters.base import Drafter
 from dspark_lab.drafters.registry import KINDS, implementation_for
 from dspark_lab.errors import LabError
 from dspark_lab.prompts import encode_prompt
+from dspark_lab.rounds import Round
 from dspark_lab.session import Session
 from dspark_lab.settings import Settings
 from dspark_lab.target import Target
-from dspark_lab.trace import ModelInfo, Round
+from dspark_lab.trace import ModelInfo
 
 
 @dataclass

@@ -10,10 +10,11 @@ from dspark_lab.describe import describe, describe_device
 from dspark_lab.drafters.base import Drafter
 from dspark_lab.errors import LabError
 from dspark_lab.prompts import clean_prompt, encode_prompt
+from dspark_lab.rounds import Round
 from dspark_lab.scheduling.live import rate_up_to
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.target import Target
-from dspark_lab.trace import SCHEMA_VERSION, Round, Trace
+from dspark_lab.trace import SCHEMA_VERSION, Trace
 
 
 class Session:

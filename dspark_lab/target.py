@@ -16,8 +16,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausa
 from dspark_lab.cache import ModelSlots, RewindableCache
 from dspark_lab.errors import LabError
 from dspark_lab.packed import PackedCache, PackedLayers, additive_mask
+from dspark_lab.rounds import Token
 from dspark_lab.slots import PackedSlots, Ragged
-from dspark_lab.trace import ModelInfo, Token
+from dspark_lab.trace import ModelInfo
 from dspark_lab.tree import visibility
 
 FINAL = -1

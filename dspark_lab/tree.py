@@ -25,7 +25,7 @@ from torch import Tensor
 
 from dspark_kernels import residual, softmax_filtered
 from dspark_lab.acceptance import Verdict, final_verdict
-from dspark_lab.trace import BONUS, NONE, RESIDUAL
+from dspark_lab.rounds import BONUS, NONE, RESIDUAL
 
 Successors = Callable[[tuple[int, ...]], Tensor]
 """``successors((x_1, .., x_k)) -> logits [V]`` of x_{k+1} after an anchor and these draft tokens."""

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from dspark_lab.decoding import Outcome, State, decode_round
 from dspark_lab.drafters.base import Drafter
+from dspark_lab.rounds import RESIDUAL
 from dspark_lab.settings import Overrides, Settings
 from dspark_lab.target import Target
-from dspark_lab.trace import RESIDUAL
 from tests.scripted import ScriptedTarget
 
 Table = dict[tuple[int, ...], float]

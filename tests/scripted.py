@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from dspark_lab.drafters.base import Choose, Draft
-from dspark_lab.trace import ModelInfo, Round, Token
+from dspark_lab.rounds import Round, Token
+from dspark_lab.trace import ModelInfo
 from dspark_lab.tree import Successors
 
 Logits = Callable[[tuple[int, ...]], list[float]]

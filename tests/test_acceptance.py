@@ -11,7 +11,7 @@ from torch import Tensor
 from dspark_kernels import overlap
 from dspark_lab import acceptance
 from dspark_lab.acceptance import accepts, verify
-from dspark_lab.trace import BONUS, NONE, RESIDUAL
+from dspark_lab.rounds import BONUS, NONE, RESIDUAL
 from tests.outcomes import cells
 
 P_T = torch.tensor([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5], [0.6, 0.1, 0.3]], dtype=torch.float64)

@@ -14,7 +14,7 @@ from dspark_kernels import inverse_cdf, overlap
 from dspark_lab import Settings, acceptance, decoding
 from dspark_lab.acceptance import Verdict
 from dspark_lab.decoding import Outcome, State, prefill
-from dspark_lab.trace import NONE, RESIDUAL
+from dspark_lab.rounds import NONE, RESIDUAL
 from tests.outcomes import Cells, Table, acceptance_cells, alone, cells, filtered, round_outcomes
 from tests.scripted import ScriptedDrafter, ScriptedTarget, one_hot, table
 

@@ -6,7 +6,7 @@ import pytest
 
 from dspark_lab import LabError, Overrides, Session, Settings
 from dspark_lab.loading import Lab
-from dspark_lab.trace import CUT
+from dspark_lab.rounds import CUT
 from tests.scripted import ScriptedDrafter, endless, table, untimed
 
 PROMPT = "Tom has 12 apples. He buys 7 more."

@@ -11,7 +11,7 @@ import torch
 from dspark_lab import LabError, Session, Settings
 from dspark_lab.decoding import prefill
 from dspark_lab.loading import Lab
-from dspark_lab.trace import ACCEPTED, DISCARDED, NONE, REJECTED, RESIDUAL
+from dspark_lab.rounds import ACCEPTED, DISCARDED, NONE, REJECTED, RESIDUAL
 from tests.scripted import ScriptedDrafter, ScriptedTarget, endless, table, untimed
 
 PROMPT = "Tom has 12 apples. He buys 7 more."

@@ -8,7 +8,7 @@ import torch
 from dspark_lab import Overrides, Session, Settings, tree
 from dspark_lab.acceptance import verify
 from dspark_lab.decoding import prefill
-from dspark_lab.trace import NONE
+from dspark_lab.rounds import NONE
 from dspark_lab.tree import ROOT, DraftTree, grow, verify_tree, visibility
 from tests.outcomes import alone, round_outcomes
 from tests.scripted import ScriptedDrafter, ScriptedTarget, one_hot, table

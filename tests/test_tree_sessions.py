@@ -12,7 +12,8 @@ from dspark_lab import LabError, Overrides, Session, Settings
 from dspark_lab.decoding import State, decode_round, prefill
 from dspark_lab.loading import Lab
 from dspark_lab.packed import PackedCache
-from dspark_lab.trace import ACCEPTED, CUT, DISCARDED, REJECTED, RESIDUAL, Trace
+from dspark_lab.rounds import ACCEPTED, CUT, DISCARDED, REJECTED, RESIDUAL
+from dspark_lab.trace import Trace
 from dspark_lab.tree import ROOT
 from tests.scripted import ScriptedDrafter, ScriptedTarget, table, untimed
 from tests.test_exactness import PROMPT, TARGET

@@ -12,30 +12,30 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
-from dspark_lab import trace
+from dspark_lab import rounds
 from dspark_lab.cli.text import apart, common_prefix, count, line, probability, quoted, signed, token
-from dspark_lab.trace import Position, Round, Schedule, Tree
+from dspark_lab.rounds import Position, Round, Schedule, Tree
 
 MARKS = {
-    trace.ACCEPTED: "✓",
-    trace.REJECTED: "✗",
-    trace.DISCARDED: "·",
-    trace.CUT: "✂",
-    trace.RESIDUAL: "○",
-    trace.BONUS: "★",
-    trace.NONE: "■",
+    rounds.ACCEPTED: "✓",
+    rounds.REJECTED: "✗",
+    rounds.DISCARDED: "·",
+    rounds.CUT: "✂",
+    rounds.RESIDUAL: "○",
+    rounds.BONUS: "★",
+    rounds.NONE: "■",
     "drawn": "●",
 }
 """The shapes that the views draw, so that colour is never the only signal."""
 
 COLOURS = {
-    trace.ACCEPTED: "bold #009e73",
-    trace.REJECTED: "bold #d55e00",
-    trace.DISCARDED: "bright_black",
-    trace.CUT: "bright_black",
-    trace.RESIDUAL: "bold #d55e00",
-    trace.BONUS: "bold #b8960c",
-    trace.NONE: "bold",
+    rounds.ACCEPTED: "bold #009e73",
+    rounds.REJECTED: "bold #d55e00",
+    rounds.DISCARDED: "bright_black",
+    rounds.CUT: "bright_black",
+    rounds.RESIDUAL: "bold #d55e00",
+    rounds.BONUS: "bold #b8960c",
+    rounds.NONE: "bold",
     "drawn": "bold",
 }
 DRAFT, TARGET, FAINT = "#3a9bd6", "#e69f00", "bright_black"
@@ -70,10 +70,10 @@ def causes(round_: Round) -> Iterator[str]:
         yield f"Only {verified} of {count(drafted, 'draft token')} went to the target."
     if drawn is None:
         yield f"{quoted(round_.emitted[-1].text)} is accepted and ends the sequence: no token is drawn after it."
-    elif tree and final.kind == trace.RESIDUAL:
+    elif tree and final.kind == rounds.RESIDUAL:
         u, place = tree.u_accept[-1], quoted((round_.anchor, *round_.emitted)[round_.accepted].text)
         mass = sum(
-            node.p_t or 0.0 for node in tree.nodes if node.k == final.position and node.verdict == trace.REJECTED
+            node.p_t or 0.0 for node in tree.nodes if node.k == final.position and node.verdict == rounds.REJECTED
         )
         shown = apart(u, mass)
         sign = ">" if u > mass else "="
@@ -81,7 +81,7 @@ def causes(round_: Round) -> Iterator[str]:
             f"u = {shown[0]} {sign} {shown[1]}, all that p_t gives the drafts after {place}: none is accepted, the "
             f"residual draws {quoted(drawn.text)}."
         )
-    elif final.kind == trace.RESIDUAL:
+    elif final.kind == rounds.RESIDUAL:
         p = round_.positions[round_.accepted]
         yield f"{rejection(p)}, the residual draws {quoted(drawn.text)}."
     elif drafted == 0:
@@ -100,7 +100,7 @@ def scheduled(s: Schedule) -> str:
     leaks = " (leaks)" if s.leaks else ""
     load = f" at a load of {s.load:,}" if s.load else ""
     step = f"B = {count(s.tokens, 'token')}, Theta {s.theta:,.0f} tokens/s expected, by a {s.source} step rate"
-    return f"{MARKS[trace.CUT]} {s.policy}{leaks}{load}: {step}. {s.why}"
+    return f"{MARKS[rounds.CUT]} {s.policy}{leaks}{load}: {step}. {s.why}"
 
 
 def grounds(s: Schedule) -> str:
@@ -126,7 +126,7 @@ def _heading(round_: Round, width: int) -> Text:
         head.append(f"  {round_.accepted} of {round_.gamma} accepted", "bold")
     if round_.tree:
         head.append(f"  tree of {count(len(round_.tree.nodes), 'node')}, {round_.accepted} accepted", "bold")
-    ending = {trace.NONE: "end of sequence", "drawn": "drawn from p_t"}.get(kind, f"{kind} token")
+    ending = {rounds.NONE: "end of sequence", "drawn": "drawn from p_t"}.get(kind, f"{kind} token")
     head.append(f"  {MARKS[kind]} {ending}", COLOURS[kind])
     head.append(f"  +{count(len(round_.emitted), 'token')}", FAINT)
     head.append({"eos": "  the end", "length": "  length reached"}.get(round_.finished, ""), FAINT)
@@ -152,7 +152,7 @@ def _tree(round_: Round, tree: Tree) -> RichTree:
         label.append(f"  p_d {probability(node.p_d)}", DRAFT)
         if node.p_t is not None:
             label.append(f"  p_t {probability(node.p_t)}", TARGET)
-        if node.verdict in (trace.ACCEPTED, trace.REJECTED):
+        if node.verdict in (rounds.ACCEPTED, rounds.REJECTED):
             label.append(f"  u {probability(tree.u_accept[node.k - 1])}")
         branches[i] = branches[node.parent].add(label)
     return branches[-1]
@@ -196,12 +196,12 @@ def _rows(round_: Round) -> Iterator[tuple[str, str, dict[int, Text]]]:
         ("calibrated", "", lambda p: _maybe(p.calibrated, probability)),
         ("survival a_k", "", lambda p: _maybe(p.survival, probability)),
         ("target p_t", TARGET, lambda p: _maybe(p.p_t, probability)),
-        ("u", "", lambda p: _maybe(None if p.verdict == trace.DISCARDED else p.u_accept, probability)),
+        ("u", "", lambda p: _maybe(None if p.verdict == rounds.DISCARDED else p.u_accept, probability)),
     ]
     for label, style, shown in quantities:
         texts = {p.k: shown(p) for p in round_.positions}
         if any(texts.values()):  # a stage that the drafter does not have leaves no row
-            lost = {p.k for p in round_.positions if p.verdict in (trace.DISCARDED, trace.CUT)}
+            lost = {p.k for p in round_.positions if p.verdict in (rounds.DISCARDED, rounds.CUT)}
             yield label, style, {k: Text(t or "–", FAINT if k in lost or not t else style) for k, t in texts.items()}
     yield "verdict", "bold", {p.k: Text(MARKS[p.verdict], COLOURS[p.verdict]) for p in round_.positions}
     if round_.final.token is not None:

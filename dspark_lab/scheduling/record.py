@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from dspark_lab.rounds import Schedule
 from dspark_lab.scheduling.live import RAW, Scheduled
 from dspark_lab.scheduling.reasons import own_ranks, reason
-from dspark_lab.trace import Schedule
 
 NEAR = 64
 """Admissions recorded on each side of where a scheduler stopped."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from dspark_lab.errors import LabError
+from dspark_lab.rounds import Round
 from dspark_lab.scheduling.live import Drafting, Scheduled, weigh
 from dspark_lab.scheduling.schedule import Plan
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.settings import Overrides, Settings
-from dspark_lab.trace import Round, Trace
+from dspark_lab.trace import Trace
 
 SCHEDULING = ("policy", "load", "step_rate")
 """Settings that change how far is verified and nothing of the draft."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from dspark_kernels import residual
 from dspark_lab.acceptance import Verdict, final_verdict
 from dspark_lab.errors import LabError
-from dspark_lab.trace import BONUS, NONE, RESIDUAL
+from dspark_lab.rounds import BONUS, NONE, RESIDUAL
 
 
 @dataclass(frozen=True)

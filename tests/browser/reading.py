@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Locator, Page, expect
 
-from dspark_lab.trace import Choice, Position, Round, Token, Trace
+from dspark_lab.rounds import Choice, Position, Round, Token
+from dspark_lab.trace import Trace
 
 View = Page | Locator
 """A page with one stepper, or one stepper of several."""

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from dspark_lab import Settings, Trace
 from dspark_lab.loading import Lab
-from dspark_lab.trace import Token
+from dspark_lab.rounds import Token
 from dspark_widgets import export_html
 from tests.browser import helpers
 from tests.browser.conftest import Watch

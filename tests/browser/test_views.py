@@ -11,8 +11,9 @@ from playwright.sync_api import Page, expect
 
 from dspark_lab import Settings
 from dspark_lab.loading import Lab
+from dspark_lab.rounds import Position, Round
 from dspark_lab.session import Session
-from dspark_lab.trace import Position, Round, Trace
+from dspark_lab.trace import Trace
 from dspark_widgets import DrafterRace, HeadLens, RejectionView, export_html
 from dspark_widgets.app import RECORDED
 from dspark_widgets.examples import COLLISION, find_examples

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dspark_lab.cli import block
-from dspark_lab.trace import Final, Node, Position, Round, Schedule, Token, Tree
+from dspark_lab.rounds import Final, Node, Position, Round, Schedule, Token, Tree
 
 EMPTY: tuple[()] = ()
 

@@ -12,7 +12,7 @@ from dspark_lab import LabError, Overrides, Session, Settings, acceptance
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.engine import Engine
 from dspark_lab.loading import Lab
-from dspark_lab.trace import NONE, Round
+from dspark_lab.rounds import NONE, Round
 from tests.drafters.letters import BLOCK, END, TEXT, VOCAB, drafting
 from tests.outcomes import Table, round_outcomes
 from tests.scripted import untimed

@@ -15,11 +15,12 @@ from dspark_lab.decoding import prefill
 from dspark_lab.engine import Engine, rounds
 from dspark_lab.errors import LabNote
 from dspark_lab.loading import Lab
+from dspark_lab.rounds import NONE
 from dspark_lab.scheduling.calibration import Calibration, Errors, Fit
 from dspark_lab.scheduling.policies import ALGORITHM_1, Fixed, Lagged, Threshold
 from dspark_lab.scheduling.pool import Pool
 from dspark_lab.scheduling.step_rate import StepRate
-from dspark_lab.trace import NONE, ModelInfo
+from dspark_lab.trace import ModelInfo
 from tests.engine.asked import FALLING, FLAT, OTHER, PROMPTS, TARGET, steps
 from tests.outcomes import alone, filtered, round_outcomes
 from tests.scripted import LETTERS, ScriptedDrafter, ScriptedTarget, endless

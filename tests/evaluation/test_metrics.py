@@ -11,8 +11,9 @@ from dspark_lab.evaluation.metrics import RESAMPLES, Estimate, RoundCount, Run, 
 from dspark_lab.evaluation.report import report
 from dspark_lab.evaluation.suites import Suite
 from dspark_lab.loading import Lab
+from dspark_lab.rounds import ACCEPTED, NONE
 from dspark_lab.session import Session
-from dspark_lab.trace import ACCEPTED, NONE, ModelInfo
+from dspark_lab.trace import ModelInfo
 from dspark_lab.training.corpus import DOMAINS, example
 from tests.scripted import ScriptedDrafter, one_hot, table
 

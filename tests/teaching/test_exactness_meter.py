@@ -11,9 +11,9 @@ from scipy import stats
 
 from dspark_lab import LabError, Settings
 from dspark_lab.loading import Lab
+from dspark_lab.rounds import Round
 from dspark_lab.session import Session
 from dspark_lab.teaching.exactness import ExactnessMeter, goodness_of_fit
-from dspark_lab.trace import Round
 from tests.scripted import untimed
 
 SETTINGS = Settings(seed=3, temperature=0.8, max_new_tokens=24)

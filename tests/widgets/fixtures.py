@@ -10,8 +10,9 @@ from typing import Any
 
 from dspark_lab.errors import LabError
 from dspark_lab.prompts import clean_prompt
+from dspark_lab.rounds import Round, Token
 from dspark_lab.settings import Overrides, Settings
-from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Token, Trace
+from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Trace
 from tests.widgets.toy import BLOCK, Toy, play_round
 
 PROMPT = "Tom has 12 apples and buys 7 more. How many apples does he have?"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dspark_lab.errors import LabError
+from dspark_lab.rounds import Round
 from dspark_lab.settings import Settings
-from dspark_lab.trace import Round
 from dspark_widgets.app import LabApp
 from dspark_widgets.contract import Controls
 from dspark_widgets.controls import read_controls

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dspark_lab.errors import LabError
-from dspark_lab.trace import Token, Trace
+from dspark_lab.rounds import Token
+from dspark_lab.trace import Trace
 from dspark_widgets import export_html
 from dspark_widgets.export import SIZE_LIMIT, STATIC
 from tests.widgets import fixtures

@@ -14,10 +14,10 @@ from dspark_lab import Overrides, Settings, Trace
 from dspark_lab.checkpoints import POCKET
 from dspark_lab.loading import Lab
 from dspark_lab.records import to_json
+from dspark_lab.rounds import Round
 from dspark_lab.scheduling.calibration import Calibration, survival_errors
 from dspark_lab.scheduling.recorded import RecordedRounds
 from dspark_lab.session import Session
-from dspark_lab.trace import Round
 from dspark_widgets import ConfidenceView, LabApp, SchedulerView, export_html
 from dspark_widgets.app import RECORDED
 from dspark_widgets.export import SIZE_LIMIT

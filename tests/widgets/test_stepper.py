@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dspark_lab.errors import LabError
+from dspark_lab.rounds import Round
 from dspark_lab.settings import Overrides
-from dspark_lab.trace import Round, Trace
+from dspark_lab.trace import Trace
 from dspark_widgets import stepper
 from dspark_widgets.stepper import Stepper
 from tests.widgets import fixtures

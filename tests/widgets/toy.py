@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any
 
 from dspark_lab.errors import LabError
+from dspark_lab.rounds import Choice, Final, Position, Round, Timings, Token
 from dspark_lab.settings import Overrides, Settings
-from dspark_lab.trace import Choice, Final, Position, Round, Timings, Token
 
 SCRIPT = (  # noqa: SIM905
     "Tom| starts| with| 12| apples|.| Adding| 7| gives| 12| +| 7| =| 19| apples|.|\n|So| Tom| has| 19| apples| now|.|"

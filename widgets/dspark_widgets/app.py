@@ -11,8 +11,9 @@ import traitlets
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
+from dspark_lab.rounds import Round
 from dspark_lab.settings import Settings
-from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Round, Trace
+from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Trace
 from dspark_widgets import contract, permalink, requests
 from dspark_widgets.confidence import ConfidenceView
 from dspark_widgets.controls import CHOSEN, read_controls

@@ -3,8 +3,8 @@
 ``ViewState`` is the whole state of a widget: each field is one synchronised trait, so that a reloaded page or a second
 view shows the same thing. Requests go from the browser to Python, replies the other way. Rounds are streamed as
 replies while a run is at work; the ``trace`` trait holds the truth before and after. Errors are in ``status``: they
-stay where they are until the next request. A trace is as in ``dspark_lab.trace``; what single views show beside it is in
-``results``, requests and replies are in ``requests``.
+stay where they are until the next request. A trace is as in ``dspark_lab.trace``, its rounds as in ``dspark_lab.rounds``;
+what single views show beside it is in ``results``, requests and replies are in ``requests``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dspark_lab.trace import Round, Trace
+from dspark_lab.rounds import Round
+from dspark_lab.trace import Trace
 from dspark_widgets.results import Lens, Meter, Plan, Race, Reliability, Serving, StepRateChoice, Zoomed
 
 PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import traitlets
 
 from dspark_lab.records import to_json
-from dspark_lab.trace import Choice
+from dspark_lab.rounds import Choice
 from dspark_widgets import requests, results
 from dspark_widgets.view import Stop, View
 

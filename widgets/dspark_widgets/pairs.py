@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.errors import LabError
+from dspark_lab.rounds import Round
 from dspark_lab.settings import Settings
-from dspark_lab.trace import Round
 from dspark_widgets import results
 from dspark_widgets.view import Session, View
 

@@ -10,8 +10,8 @@ import traitlets
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
+from dspark_lab.rounds import Round
 from dspark_lab.settings import Settings
-from dspark_lab.trace import Round
 from dspark_widgets import contract, requests, results
 from dspark_widgets.jobs import explain
 from dspark_widgets.pairs import ALONE, Pairs

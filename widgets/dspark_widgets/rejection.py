@@ -8,7 +8,7 @@ import traitlets
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
-from dspark_lab.trace import Token
+from dspark_lab.rounds import Token
 from dspark_widgets import requests, results
 from dspark_widgets.view import Stop, View
 

@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import from_json
+from dspark_lab.rounds import Round
 from dspark_lab.scheduling.rates import RATES, is_name
 from dspark_lab.settings import Overrides
-from dspark_lab.trace import Round
 from dspark_widgets.contract import Branch, Controls, Cursor, Domain, Preferences, ViewState, Where
 from dspark_widgets.results import ServingSetup
 

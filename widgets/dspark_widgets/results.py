@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dspark_lab.trace import Choice, Schedule, Token
+from dspark_lab.rounds import Choice, Schedule, Token
 
 LaneState = Literal["waiting", "running", "measuring", "done", "stopped", "failed"]
 

@@ -16,8 +16,9 @@ import traitlets
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
+from dspark_lab.rounds import Round
 from dspark_lab.settings import Overrides
-from dspark_lab.trace import Round, Trace
+from dspark_lab.trace import Trace
 from dspark_widgets import contract, requests
 from dspark_widgets.export import STATIC, translations
 from dspark_widgets.jobs import Worker, explain
