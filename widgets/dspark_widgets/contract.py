@@ -4,7 +4,7 @@
 view shows the same thing. Requests go from the browser to Python, replies the other way. Rounds are streamed as
 replies while a run is at work; the ``trace`` trait holds the truth before and after. Errors are in ``status``: they
 stay where they are until the next request. A trace is as in ``dspark_lab.trace``, its rounds as in ``dspark_lab.rounds``;
-what single views show beside it is in ``results``, requests and replies are in ``requests``.
+what single views show beside it is in ``results`` and ``load_results``, requests and replies are in ``requests``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from dspark_lab.rounds import Round
 from dspark_lab.trace import Trace
-from dspark_widgets.results import Lens, Meter, Plan, Race, Reliability, Serving, StepRateChoice, Zoomed
+from dspark_widgets.load_results import Serving, Zoomed
+from dspark_widgets.results import Lens, Meter, Plan, Race, Reliability, StepRateChoice
 
 PHASES = ("prompt", "parallel", "sequential", "confidence", "schedule", "verify", "accept", "commit")
 DOMAINS = ("math", "code", "chat")

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dspark_lab import rounds, settings, trace
-from dspark_widgets import contract, permalink, requests, results
+from dspark_widgets import contract, load_results, permalink, requests, results
 
 TARGET = Path(__file__).resolve().parent.parent / "js" / "src" / "contract.d.ts"
 PARTS = [
     kind
-    for module in (rounds, trace, settings, results, contract, permalink, requests)
+    for module in (rounds, trace, settings, results, load_results, contract, permalink, requests)
     for kind in vars(module).values()
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and kind.__module__ == module.__name__
 ]

@@ -20,7 +20,7 @@ from dspark_lab.scheduling.policies import Fixed
 from dspark_lab.scheduling.rates import PAPER, step_rate_named
 from dspark_lab.scheduling.simulator import Result
 from dspark_lab.scheduling.sweep import Contender, Sweep, sweep
-from dspark_widgets import contract, requests, results
+from dspark_widgets import contract, load_results, requests
 from dspark_widgets.jobs import Worker, explain
 from dspark_widgets.served import curve, curves_of_paper, title_of
 from dspark_widgets.view import Stop
@@ -82,9 +82,9 @@ class LoadLab(Zooming):
         self._paper = PaperData.load(Path(paper)) if paper else None
         self._simulator, self._telling = Worker(), threading.Lock()
         names = [f"{drafter} {policy}" for drafter in self._drafters for policy in POLICIES]
-        offers = [results.Offer(name, title_of(name)) for name in (ALONE, MTP_1, *names)]
-        rates = [results.Offer(name, rate.title, rate.source) for name, rate in self._rates.items()]
-        self.serving = to_json(results.Serving(tuple(offers), tuple(rates), results.ServingSetup()))
+        offers = [load_results.Offer(name, title_of(name)) for name in (ALONE, MTP_1, *names)]
+        rates = [load_results.Offer(name, rate.title, rate.source) for name, rate in self._rates.items()]
+        self.serving = to_json(load_results.Serving(tuple(offers), tuple(rates), load_results.ServingSetup()))
 
     def figures(self) -> dict[str, Any]:
         """The charts as Plotly FigureWidgets, to zoom: "frontier", "throughput", "budget" and "waste". Simulates the usual
@@ -133,13 +133,13 @@ class LoadLab(Zooming):
     def _simulated(self) -> Sweep:
         """What was simulated; the usual, where nothing was. Raises LabError where it cannot be."""
         if self._swept is None and not self._simulator.busy:
-            self._serve(results.ServingSetup())
+            self._serve(load_results.ServingSetup())
         self._simulator.wait()
         if self._swept is None:
             raise LabError(self.serving["error"] or "nothing was simulated: run it to its end.")
         return self._swept
 
-    def _serve(self, setup: results.ServingSetup) -> None:
+    def _serve(self, setup: load_results.ServingSetup) -> None:
         """Begin a simulation. Raises LabError where it cannot be."""
         names = {offer["name"] for offer in self.serving["contenders"]}
         unknown = [name for name in setup.contenders if name not in names]
@@ -160,15 +160,15 @@ class LoadLab(Zooming):
 
         self._simulator.start(job)
 
-    def _simulate(self, setup: results.ServingSetup, should_stop: Stop) -> None:
+    def _simulate(self, setup: load_results.ServingSetup, should_stop: Stop) -> None:
         chosen = [self._contender(name, setup.gamma) for name in dict.fromkeys(setup.contenders)]
         rate = self._rates[setup.step_rate]
         constant = setup.arrivals == "constant"
         loads = loads_of(setup.arrivals, LOADS if constant else FEWER, rate, chosen[0].drafting)
         found: dict[str, list[Result]] = {c.name: [] for c in chosen}
         told = [time.monotonic()]
-        offered = from_json(results.Serving, self.serving, "serving", "")
-        shown = results.Serving(
+        offered = from_json(load_results.Serving, self.serving, "serving", "")
+        shown = load_results.Serving(
             offered.contenders, offered.step_rates, setup, rate.title, rate.source, tuple(caveats(rate, chosen)),
             paper=curves_of_paper(setup, self._paper), implied=self._paper is None, state="running",
             total=len(chosen) * len(loads),

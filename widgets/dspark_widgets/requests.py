@@ -12,7 +12,7 @@ from dspark_lab.rounds import Round
 from dspark_lab.scheduling.rates import RATES, is_name
 from dspark_lab.settings import Overrides
 from dspark_widgets.contract import Branch, Controls, Cursor, Domain, Preferences, ViewState, Where
-from dspark_widgets.results import ServingSetup
+from dspark_widgets.load_results import ServingSetup
 
 RuleName = Literal["exact", "resample", "accept-all"]
 

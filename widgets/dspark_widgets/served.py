@@ -11,7 +11,7 @@ from dspark_lab.scheduling.arrivals import Arrivals
 from dspark_lab.scheduling.rates import PAPER
 from dspark_lab.scheduling.simulator import Result
 from dspark_lab.scheduling.sweep import Contender, Sweep
-from dspark_widgets import results
+from dspark_widgets import load_results
 
 METHODS = {"mtp": "MTP-1", "dspark": "DSpark-5"}
 
@@ -22,20 +22,20 @@ def title_of(contender: str) -> str:
     return KINDS[drafter].title if drafter in KINDS else drafter
 
 
-def curve(contender: Contender, found: list[Result], loads: Mapping[float, Arrivals]) -> results.ServedCurve:
+def curve(contender: Contender, found: list[Result], loads: Mapping[float, Arrivals]) -> load_results.ServedCurve:
     """What is known of a contender so far."""
     load_of = {str(coming): load for load, coming in loads.items()}
     rising = sorted(found, key=lambda r: load_of[r.arrivals])
     front = Sweep({contender.name: tuple(rising)}).frontier(contender.name)
     points = tuple(
-        results.Served(
+        load_results.Served(
             load_of[r.arrivals], r.requests, r.throughput, r.speed, r.speed_p50, r.speed_p95, r.budget, r.tau,
             r.acceptance, r.waste, 1e3 * r.seconds / r.steps,
         )
         for r in rising
     )  # fmt: skip
     place = {id(r): number for number, r in enumerate(rising)}
-    return results.ServedCurve(
+    return load_results.ServedCurve(
         contender.name,
         contender.drafting.name,
         contender.policy.name,
@@ -45,7 +45,7 @@ def curve(contender: Contender, found: list[Result], loads: Mapping[float, Arriv
     )
 
 
-def curves_of_paper(setup: results.ServingSetup, data: PaperData | None) -> tuple[results.PaperCurve, ...]:
+def curves_of_paper(setup: load_results.ServingSetup, data: PaperData | None) -> tuple[load_results.PaperCurve, ...]:
     """The paper's lines for this step rate, where requests are constant as there."""
     model, data = PAPER.get(setup.step_rate), data or PaperData.implied()
     if model is None or setup.arrivals != "constant":
@@ -57,7 +57,7 @@ def curves_of_paper(setup: results.ServingSetup, data: PaperData | None) -> tupl
         "budget": {method: lines["verification_budget"] for method, lines in eight.items()},
     }
     return tuple(
-        results.PaperCurve(chart, METHODS[method], tuple((float(x), y) for x, y in sorted(points.items())))
+        load_results.PaperCurve(chart, METHODS[method], tuple((float(x), y) for x, y in sorted(points.items())))
         for chart, methods in charts.items()
         for method, points in methods.items()
         if method in METHODS and points

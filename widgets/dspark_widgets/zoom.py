@@ -7,14 +7,14 @@ from typing import Any
 import traitlets
 
 from dspark_lab.records import to_json
-from dspark_widgets import requests, results
+from dspark_widgets import load_results, requests
 from dspark_widgets.view import View
 
 
 class Zooming(View):
     """A view with charts to zoom: ``figures`` of a subclass gives them."""
 
-    zoomed: Any = traitlets.Dict(to_json(results.Zoomed())).tag(sync=True)
+    zoomed: Any = traitlets.Dict(to_json(load_results.Zoomed())).tag(sync=True)
 
     _figure: Any = None
     _dark = False
@@ -47,4 +47,4 @@ class Zooming(View):
                 self._figure.add_traces(found.data)
                 self._figure.update_layout(found.layout, overwrite=True)
                 found.close()
-        self.zoomed = to_json(results.Zoomed(chart, self._figure.model_id if chart else ""))
+        self.zoomed = to_json(load_results.Zoomed(chart, self._figure.model_id if chart else ""))
