@@ -10,7 +10,6 @@ import traitlets
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_widgets import contract, requests
-from dspark_widgets.jobs import stand_back
 from dspark_widgets.limits import Limits
 from dspark_widgets.view import Session, Stop, View
 
@@ -51,7 +50,6 @@ class Stepper(View):
         self.send(to_json(requests.RoundsReply(self.run, 0, tuple(rounds), branch)))
         self.cursor = {**to_json(contract.Cursor(branch=number, round=request.round)), "serial": self.cursor["serial"]}
         sent, told = len(rounds), time.monotonic()
-        stand_back()
         try:
             while not child.finished and not should_stop():
                 rounds.append(child.step())
