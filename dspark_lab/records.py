@@ -78,13 +78,26 @@ def _check_replaceable(path: Path) -> None:
 
 def to_json(value: Any) -> Any:
     """A dataclass tree as plain JSON types."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind: Any = type(value)
+    if kind in _LEAVES:
+        return value
+    names = _field_names(kind)
+    if names is not None:
+        return {name: to_json(getattr(value, name)) for name in names}
+    if isinstance(value, (list, tuple)):
+        return list(value) if _LEAVES.issuperset(map(type, value)) else [to_json(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
     return value
+
+
+_LEAVES = frozenset((str, int, float, bool, type(None)))
+
+
+@functools.cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """Of a dataclass; None of any other type."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 def from_json(kind: Any, value: Any, where: str, remedy: str = "Record the trace again.") -> Any:

@@ -36,7 +36,7 @@ from dspark_lab.loading import shared
 from dspark_lab.settings import Settings
 loaded = "torch" in sys.modules and shared.cache_info().currsize
 text = shared().generate("Tom has 3 apples.", Settings(max_new_tokens=4)).session.text
-print(json.dumps([bool(loaded), text, os.environ["MARK"], os.getcwd(), os.getsid(0) == os.getpid()]))
+print(json.dumps([bool(loaded), text, os.environ["MARK"], os.getcwd(), os.getpgrp() == os.getpid()]))
 '''
 
 async def ask(client, code):

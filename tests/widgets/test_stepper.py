@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from dspark_lab.errors import LabError
 from dspark_lab.rounds import Round
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Trace
-from dspark_widgets import stepper
+from dspark_widgets import jobs, stepper
 from dspark_widgets.stepper import Stepper
 from tests.widgets import fixtures
 
@@ -117,6 +119,28 @@ def test_a_fork_is_shown_at_once_and_told_as_it_grows(monkeypatch: pytest.Monkey
     assert all(m["fork"] == {**branch, "rounds": []} and m["run"] == widget.run for m, _, _ in told)
     assert [at for _, at, _ in told] == [0] + [1] * (len(told) - 1), "the page is led there after the first"
     assert {count for _, _, count in told} == {0}, "a branch is whole"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
+def test_the_rest_of_a_fork_lets_others_go_first() -> None:
+    """The first round, which its reader waits for, is made like anything else."""
+    session, niceness = fixtures.session(seed=3), list[int]()
+    fork, own = session.fork, os.getpriority(os.PRIO_PROCESS, 0)
+
+    def note() -> None:
+        niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    def watched(index: int, overrides: Overrides) -> Any:
+        note()
+        child = fork(index, overrides)
+        step = child.step
+        child.step = lambda: (note(), step())[1]
+        return child
+
+    session.fork = watched
+    ask(Stepper(session), type="fork", branch=0, **lowered(0, 1, 0.9))
+    assert niceness[0] == own and len(niceness) > 2 and set(niceness[1:]) == {jobs.PATIENT}
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own, "the kernel itself answers as before"
 
 
 def test_what_a_fork_had_when_it_failed_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import traitlets
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_widgets import contract, requests
+from dspark_widgets.jobs import stand_back
 from dspark_widgets.limits import Limits
 from dspark_widgets.view import Session, Stop, View
 
@@ -46,19 +46,21 @@ class Stepper(View):
         number, self._next_branch = self._next_branch, self._next_branch + 1
         changed = to_json(request.overrides)
         branch = contract.Branch(number, f"fork {number}", request.branch, request.round, changed, ())
-        rounds = list(child.trace().rounds[request.round :])
-        self.send(to_json(requests.RoundsReply(self.run, 0, tuple(rounds), branch)))
+        reply = to_json(requests.RoundsReply(self.run, 0, (), branch))
+        rounds = to_json(child.trace().rounds[request.round :])
+        self.send({**reply, "rounds": rounds.copy()})
         self.cursor = {**to_json(contract.Cursor(branch=number, round=request.round)), "serial": self.cursor["serial"]}
         sent, told = len(rounds), time.monotonic()
+        stand_back()
         try:
             while not child.finished and not should_stop():
-                rounds.append(child.step())
+                rounds.append(to_json(child.step()))
                 if time.monotonic() - told >= TELLING:
-                    self.send(to_json(requests.RoundsReply(self.run, sent, tuple(rounds[sent:]), branch)))
+                    self.send({**reply, "start": sent, "rounds": rounds[sent:]})
                     sent, told = len(rounds), time.monotonic()
         finally:
             self._sessions[number] = child
-            self.branches = [*self.branches, to_json(replace(branch, rounds=tuple(rounds)))]
+            self.branches = [*self.branches, {**reply["fork"], "rounds": rounds}]
 
     def on_delete(self, request: requests.DeleteRequest) -> None:
         number = request.branch

@@ -85,7 +85,7 @@ def run_kernel(arguments: Sequence[str], environment: dict[str, str], folder: st
     """Be a kernel until it is told to end, or its server is gone."""
     from ipykernel.kernelapp import IPKernelApp
 
-    os.setsid()
+    os.setpgrp()  # no session of its own: Linux would weigh sessions, not what is in them, and niceness count for nothing
     os.nice(NICENESS)
     os.environ.clear()
     os.environ.update(environment)
