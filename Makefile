@@ -3,8 +3,9 @@ PYTHON ?= python3
 # Linux without a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cpu fetches the small CPU build of torch.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
-# Files of tests that run side by side, each on one thread, the longest first; browsers run one after another.
+# Files of tests that run side by side, each on one thread, the longest first; those with a browser come after the others.
 WORKERS ?= 2
+TOGETHER := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SERVE_ARGS ?= --host 0.0.0.0
 
 VENV := .venv
@@ -39,8 +40,7 @@ test: $(MADE_TEST) check-js ## lint, types and every test, a real browser includ
 		*) DSPARK_CHROMIUM=$$($(BIN)/python tests/browser/ensure_browser.py) || exit 1; export DSPARK_CHROMIUM; \
 			echo "browser: $$DSPARK_CHROMIUM";; esac; \
 	$(if $(PYTEST_ARGS),$(BIN)/python -m pytest $(PYTEST_ARGS),\
-	$(BIN)/python -m pytest -m "not browser" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-	&& $(BIN)/python -m pytest -m browser)
+	$(BIN)/python -m pytest -m "not browser" $(TOGETHER) && $(BIN)/python -m pytest -m browser $(TOGETHER))
 
 # Node is for those who change the views; the built bundle is in the repository.
 check-js:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -143,15 +144,30 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
     assert not place.attempts, f"kernels tried to reach {place.attempts}"
 
 
-@pytest.fixture(scope="module")
-def voila(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the page, served as ``dspark-lab serve`` does. Its first kernel finds the gate closed."""
+@contextmanager
+def served(place: Workplace, folder: Path, hosting: Hosting) -> Iterator[str]:
+    """The address of the page, served as ``dspark-lab serve`` does."""
     port = unused_port()
-    command = voila_command(NOTEBOOKS / "app.ipynb", port, Hosting(share=False))  # a shared model knows no gate
-    log = tmp_path_factory.mktemp("voila") / "log.txt"
-    workplace.gate.unlink()
-    with running(command, f"http://127.0.0.1:{port}/voila/static/voila.js", workplace, log):
+    command = voila_command(NOTEBOOKS / "app.ipynb", port, hosting)
+    with running(command, f"http://127.0.0.1:{port}/voila/static/voila.js", place, folder / "log.txt"):
         yield f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="session")
+def voila(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page; kernels of tests before may still be there for a while."""
+    with served(workplace, tmp_path_factory.mktemp("voila"), Hosting(visitors=40)) as url:
+        yield url
+
+
+@pytest.fixture
+def gated(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page whose models load once the workplace's gate is touched."""
+    workplace.gate.unlink()
+    with served(
+        workplace, tmp_path_factory.mktemp("gated"), Hosting(share=False)
+    ) as url:  # a shared model knows no gate
+        yield url
     workplace.gate.touch()
 
 

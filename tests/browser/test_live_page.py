@@ -18,14 +18,12 @@ from tests.browser.axe import check_accessible
 from tests.browser.conftest import PROMPT, SETTINGS, Watch, opened
 from tests.browser.helpers import READY, RUN, generate
 from tests.browser.reading import check_trace, go_to_round
-from tests.browser.servers import Workplace
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def live(voila: str, browser: Browser, workplace: Workplace) -> Iterator[tuple[Page, Watch]]:
-    workplace.gate.touch()
+def live(voila: str, browser: Browser) -> Iterator[tuple[Page, Watch]]:
     watch = Watch()
     with opened(browser, watch, voila) as page:
         expect(page.get_by_test_id("status")).to_have_text("ready", timeout=READY)

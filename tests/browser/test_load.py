@@ -14,7 +14,6 @@ from dspark_widgets import LoadLab, Stepper, export_html
 from tests.browser import helpers
 from tests.browser.conftest import Watch
 from tests.browser.helpers import READY, RUN
-from tests.browser.servers import Workplace
 from tests.widgets import fixtures
 
 pytestmark = pytest.mark.browser
@@ -114,10 +113,7 @@ def test_the_trace_shown_is_downloaded(tmp_path: Path, open_page: Callable[..., 
     assert Trace.load(saving.value.path()) == trace
 
 
-def test_the_load_of_the_page_is_chosen_on_a_curve(
-    voila: str, open_page: Callable[..., Page], workplace: Workplace
-) -> None:
-    workplace.gate.touch()
+def test_the_load_of_the_page_is_chosen_on_a_curve(voila: str, open_page: Callable[..., Page]) -> None:
     page = open_page(voila)
     expect(page.get_by_test_id("status")).to_have_text("ready", timeout=READY)
     page.get_by_test_id("tab-load").click()

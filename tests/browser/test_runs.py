@@ -18,7 +18,6 @@ from tests.browser import helpers
 from tests.browser.conftest import Watch, opened
 from tests.browser.helpers import fill, generate, wait_ready
 from tests.browser.reading import cells, check_trace, chip_text, go_to_round, number_of_steps, phase, steps_of
-from tests.browser.servers import Workplace
 
 pytestmark = pytest.mark.browser
 
@@ -27,9 +26,8 @@ SEED, TOKENS = 8, 24
 
 
 @pytest.fixture(scope="module")
-def app(voila: str, browser: Browser, workplace: Workplace) -> Iterator[tuple[Page, Watch]]:
+def app(voila: str, browser: Browser) -> Iterator[tuple[Page, Watch]]:
     """One page for the tests that only ask it to run something, as a person would ask it one thing after another."""
-    workplace.gate.touch()
     watch = Watch()
     with opened(browser, watch, voila) as page:
         yield wait_ready(page), watch

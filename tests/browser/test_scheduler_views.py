@@ -23,7 +23,6 @@ from tests.browser.axe import check_accessible
 from tests.browser.conftest import Watch
 from tests.browser.helpers import READY, RUN, fork
 from tests.browser.reading import chip_text, shows
-from tests.browser.servers import Workplace
 
 pytestmark = pytest.mark.browser
 
@@ -176,9 +175,8 @@ def test_the_cut_is_predicted_before_it_shows(session: Session, tmp_path: Path, 
 
 
 def test_the_cut_follows_load_step_rate_and_confidence_on_the_page(
-    voila: str, open_page: Callable[..., Page], workplace: Workplace, pocket_lab: Lab
+    voila: str, open_page: Callable[..., Page], pocket_lab: Lab
 ) -> None:
-    workplace.gate.touch()
     page = open_page(voila)
     page.get_by_test_id("tab-scheduler").click(timeout=READY)
     example = find_examples(RECORDED)[0]

@@ -22,7 +22,6 @@ from tests.browser import helpers
 from tests.browser.conftest import Watch
 from tests.browser.helpers import READY, RUN
 from tests.browser.reading import chip_text, shows
-from tests.browser.servers import Workplace
 
 pytestmark = pytest.mark.browser
 
@@ -139,8 +138,7 @@ def test_a_race_opens_its_rounds_in_the_stepper(
     helpers.check_no_sideways_scroll(page)
 
 
-def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..., Page], workplace: Workplace) -> None:
-    workplace.gate.touch()
+def test_the_tabs_of_the_page_share_one_place(voila: str, open_page: Callable[..., Page]) -> None:
     page = open_page(voila)
     expect(page.get_by_test_id("status")).to_have_text("ready", timeout=READY)
     page.get_by_test_id("max-tokens").fill("16")

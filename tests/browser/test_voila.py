@@ -21,10 +21,10 @@ pytestmark = pytest.mark.browser
 
 
 def test_a_recorded_trace_shows_while_the_models_load(
-    voila: str, open_page: Callable[..., Page], workplace: Workplace, watch: Watch
+    gated: str, open_page: Callable[..., Page], workplace: Workplace, watch: Watch
 ) -> None:
     """And the page gets ready though every other machine is silent: nothing is ever asked of one."""
-    page = open_page(voila)
+    page = open_page(gated)
     expect(page.get_by_test_id("status")).to_contain_text("loading", timeout=READY)
     expect(page.get_by_test_id("generate")).to_be_disabled()
     example = find_examples(RECORDED)[0]
@@ -43,11 +43,8 @@ AROUND = """(e) => {
 }"""
 
 
-def test_language_and_theme_outlive_a_reload(
-    voila: str, open_page: Callable[..., Page], workplace: Workplace, watch: Watch
-) -> None:
+def test_language_and_theme_outlive_a_reload(voila: str, open_page: Callable[..., Page], watch: Watch) -> None:
     """On the first page already, before there is a kernel; and no other language is ever fetched."""
-    workplace.gate.touch()
     page = wait_ready(open_page(voila))
     assert not [url for url in watch.requests if re.search(r"lab\.\w+\.js", url)]
     page.get_by_test_id("language").select_option("ja")
@@ -82,11 +79,8 @@ SLOW_LINE = """
 """
 
 
-def test_typing_while_the_kernel_answers_slowly_loses_nothing(
-    voila: str, open_page: Callable[..., Page], workplace: Workplace
-) -> None:
+def test_typing_while_the_kernel_answers_slowly_loses_nothing(voila: str, open_page: Callable[..., Page]) -> None:
     """The echo of what was typed before must not take the place of what was typed since."""
-    workplace.gate.touch()
     page = wait_ready(open_page(voila, script=SLOW_LINE))
     prompt = page.get_by_test_id("prompt")
     prompt.fill("A bus ")

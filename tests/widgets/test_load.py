@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipywidgets import Widget
 
 from dspark_lab import LabError
 from dspark_lab.scheduling.contenders import contender_named
@@ -199,8 +200,10 @@ def test_figures_to_zoom_show_the_same_numbers() -> None:
     assert type(figures["budget"]).__name__ == "FigureWidget"
 
 
-def test_one_widget_zooms_chart_after_chart() -> None:
-    view = LoadLab()
+def test_one_widget_zooms_chart_after_chart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each further one would bring all of Plotly, megabytes, to the page."""
+    made, view = [], LoadLab()
+    monkeypatch.setattr(Widget, "_widget_construction_callback", made.append)
     ask(view, type="zoom", chart="budget")
     assert "nothing was simulated yet" in view.status["error"] and view.status["where"] == "serving"
     serve(view)
@@ -217,6 +220,7 @@ def test_one_widget_zooms_chart_after_chart() -> None:
     assert "Figure 7" in figure.layout.title.text and figure.layout.template.layout.font.color != light
     ask(view, type="zoom", chart="")
     assert view.zoomed == {"chart": "", "widget": ""} and not view.status["error"]
+    assert [type(widget).__name__ for widget in made].count("FigureWidget") == 1
 
 
 def test_a_file_keeps_the_results(tmp_path: Path) -> None:

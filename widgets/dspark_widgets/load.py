@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
@@ -25,6 +25,9 @@ from dspark_widgets.jobs import Worker, explain
 from dspark_widgets.served import curve, curves_of_paper, title_of
 from dspark_widgets.view import Stop
 from dspark_widgets.zoom import Zooming
+
+if TYPE_CHECKING:
+    from dspark_lab.evaluation.charts import Chart
 
 LOADS = (1, 2, 4, 8, 16, 32, 64, 96, 128, 160, 192, 224, 256)
 FEWER = (2, 8, 32, 64, 96, 128, 192, 256)
@@ -88,19 +91,27 @@ class LoadLab(Zooming):
 
     def figures(self) -> dict[str, Any]:
         """The charts as Plotly FigureWidgets, to zoom: "frontier", "throughput", "budget" and "waste". Simulates the usual
-        where nothing has been yet.
+        contenders where nothing was simulated yet.
 
         Raises:
-            LabError: a simulation cannot be.
+            LabError: the simulation failed.
         """
         from plotly.graph_objects import FigureWidget
 
-        from dspark_lab.evaluation import serving
+        return {name: FigureWidget(self.figure(name)) for name in self._charts()}
+
+    def figure(self, chart: str) -> Any:
+        """One of them, as a Plotly figure that is no widget."""
         from dspark_lab.evaluation.drawing import draw
+
+        return draw(self._charts()[chart])
+
+    def _charts(self) -> dict[str, Chart]:
+        from dspark_lab.evaluation import serving
 
         swept, model = self._simulated(), PAPER.get(self.serving["setup"]["step_rate"], "")
         drawn = serving.charts(swept, model, self._paper or PaperData.implied())
-        return {chart.name.removeprefix("serving-"): FigureWidget(draw(chart)) for chart in drawn}
+        return {chart.name.removeprefix("serving-"): chart for chart in drawn}
 
     def on_zoom(self, request: requests.ZoomRequest) -> None:
         """Raises LabError while there is nothing to show."""

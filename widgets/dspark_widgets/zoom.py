@@ -12,15 +12,15 @@ from dspark_widgets.view import View
 
 
 class Zooming(View):
-    """A view with charts to zoom: ``figures`` of a subclass gives them."""
+    """A view with charts to zoom: ``figure`` of a subclass draws one."""
 
     zoomed: Any = traitlets.Dict(to_json(load_results.Zoomed())).tag(sync=True)
 
     _figure: Any = None
     _dark = False
 
-    def figures(self) -> dict[str, Any]:
-        """The charts as FigureWidgets, by name. Raises LabError where there are none yet."""
+    def figure(self, chart: str) -> Any:
+        """The chart of that name as a Plotly figure. Raises LabError where there is none yet."""
         raise NotImplementedError
 
     def on_zoom(self, request: requests.ZoomRequest) -> None:
@@ -35,16 +35,17 @@ class Zooming(View):
     def _zoom(self, chart: str) -> None:
         """One widget shows one chart after the other, as each brings the whole of Plotly to the page."""
         if chart:
-            found = self.figures()[chart]
+            found = self.figure(chart)
             found.update_layout(
                 template="plotly_dark" if self._dark else "plotly_white", paper_bgcolor="rgba(0,0,0,0)", width=None
             )
             if self._figure is None:
-                self._figure = found
+                from plotly.graph_objects import FigureWidget
+
+                self._figure = FigureWidget(found)
                 self._figure._config = {"displaylogo": False, "responsive": True}
             else:
                 self._figure.data = ()
                 self._figure.add_traces(found.data)
                 self._figure.update_layout(found.layout, overwrite=True)
-                found.close()
         self.zoomed = to_json(load_results.Zoomed(chart, self._figure.model_id if chart else ""))
