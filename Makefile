@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 MADE_VENV := $(VENV)/.made-venv
 MADE_LAB := $(VENV)/.made-lab
 MADE_TEST := $(VENV)/.made-test
+COMMA := ,
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt
 
@@ -69,12 +70,17 @@ $(MADE_VENV):
 	@$(PYTHON) -m venv $(VENV) || { echo "venv failed. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@touch $@
 
-$(MADE_LAB): $(MADE_VENV) pyproject.toml constraints.txt
+# What is installed, and the kernel that the course and the page run in.
+define SETUP
 	@echo "Installing into $(VENV) (a few minutes the first time) ..."
-	@$(INSTALL) -e ".[lab]"
+	@$(INSTALL) -e ".[$(1)]"
 	@$(BIN)/python -m ipykernel install --sys-prefix --name dspark-lab --display-name "DSpark Lab" >/dev/null
+endef
+
+$(MADE_LAB): $(MADE_VENV) pyproject.toml constraints.txt
+	$(call SETUP,lab)
 	@touch $@
 
-$(MADE_TEST): $(MADE_LAB)
-	@$(INSTALL) -e ".[lab,train,test]"
-	@touch $@
+$(MADE_TEST): $(MADE_VENV) pyproject.toml constraints.txt
+	$(call SETUP,lab$(COMMA)train$(COMMA)test)
+	@touch $(MADE_LAB) $@
