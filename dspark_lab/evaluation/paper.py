@@ -106,7 +106,7 @@ FIELDS = {"layers": "num_hidden_layers", "block": "block_size", "head": "markov_
 
 
 def find(experiment: str, folder: Path, pocket: bool) -> tuple[dict[str, Path], list[Checkpoint]]:
-    """The experiment's drafters that are there, by name, and those that are missing.
+    """The experiment's drafters that are there, by name, and those that are missing or not yet trained to their end.
 
     Each is looked for by its name in ``folder`` and, with the pocket target, among the shipped ones.
 
@@ -118,7 +118,8 @@ def find(experiment: str, folder: Path, pocket: bool) -> tuple[dict[str, Path], 
     places = [folder, POCKET] if pocket else [folder]
     found, missing = {}, []
     for checkpoint in EXPERIMENTS[experiment]:
-        named = next((place / checkpoint.name for place in places if (place / checkpoint.name).is_dir()), None)
+        folders = (place / checkpoint.name for place in places)
+        named = next((there for there in folders if (there / "config.json").is_file()), None)  # else still in training
         if named and (difference := _difference(checkpoint, named)):
             raise LabError(f"{named} is not what its name says: its config has {difference}. Rename or train it again.")
         if named:

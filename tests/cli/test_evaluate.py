@@ -200,6 +200,9 @@ def test_a_training_that_fails_ends_the_experiment(
     monkeypatch.setattr("dspark_lab.training.answers.regenerate", interrupt)
     result = cli("eval", "--paper", "fig3", "--train", *target)
     assert result.exit_code == 130 and "run the same command again" in result.stderr
+    assert Path("runs/dspark").is_dir()
+    again = cli("eval", "--paper", "fig3", "--train", *target)
+    assert again.exit_code == 130 and "training dspark, 1 of 1" in again.stderr, "what was begun is not there yet"
 
 
 def test_gamma_beyond_a_drafters_block_names_the_drafter(cli: Any, target: list[str], pair: list[str]) -> None:
