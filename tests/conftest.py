@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from dspark_lab import load
 from dspark_lab.loading import Lab
@@ -17,6 +16,7 @@ from dspark_lab.training.drafter import new_model
 from dspark_lab.training.kinds import Options
 from dspark_lab.training.pocket import save_drafter, save_target
 from dspark_lab.training.tokenizer import train_tokenizer
+from tests.tiny import tiny_qwen3
 
 torch.set_num_threads(1)
 settings.register_profile("lab", deadline=None, derandomize=True, database=None, max_examples=60)
@@ -55,23 +55,13 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     tokenizer = train_tokenizer((text for e in mixed_examples("train", 200) for text in (e.prompt, e.answer)), 320, 256)
     torch.manual_seed(0)
-    target = Qwen3ForCausalLM(
-        Qwen3Config(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=8,
-            max_position_embeddings=256,
-            tie_word_embeddings=True,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            bos_token_id=None,
-            initializer_range=0.2,
-        )
-    ).eval()
+    target = tiny_qwen3(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
     drafter = new_model(target, Options("dspark", tokenizer.mask_token_id, block_size=5, rank=8, taps=(0, 1, 2)))
     for name, p in drafter.named_parameters():
         if p.requires_grad and p.ndim > 1:

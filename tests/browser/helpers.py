@@ -19,9 +19,9 @@ NOTEBOOKS = ROOT / "notebooks"
 SCREENSHOTS = ROOT / "tests" / "artefacts" / "screenshots"
 FAILURES = ROOT / "tests" / "artefacts" / "failures"
 
-READY = 180_000
+READY = 90_000
 """Milliseconds that a loaded machine may take to start a kernel and import torch."""
-RUN = 180_000
+RUN = 90_000
 """Milliseconds for a run or a fork."""
 PHONE = {"width": 360, "height": 740}
 

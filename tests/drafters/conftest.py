@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.loading import Lab, load_drafter
@@ -16,6 +15,7 @@ from dspark_lab.training.kinds import Options, training_of
 from dspark_lab.training.pocket import save_drafter
 from tests.drafters.letters import BLOCK, VOCAB
 from tests.scripted import LETTERS, ScriptedTokenizer
+from tests.tiny import tiny_qwen3
 
 
 class Letters(ScriptedTokenizer):
@@ -27,25 +27,11 @@ class Letters(ScriptedTokenizer):
 
 @pytest.fixture(scope="module")
 def target() -> Target:
-    """4 layers of width 32 with random weights, spread so that the tokens are neither certain nor alike; no token ends
-    a sequence."""
+    """Of few tokens, none of which ends a sequence."""
     torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=VOCAB,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=128,
-        tie_word_embeddings=False,
-        pad_token_id=None,
-        eos_token_id=None,
-        bos_token_id=None,
-        initializer_range=0.2,
-    )
-    model = Qwen3ForCausalLM(config).eval().requires_grad_(False)
+    model = tiny_qwen3(
+        vocab_size=VOCAB, max_position_embeddings=128, tie_word_embeddings=False, pad_token_id=None, eos_token_id=None
+    ).requires_grad_(False)
     return Target(model, Letters(), ModelInfo("letters", "target", "0" * 12, 0))  # type: ignore[arg-type]
 
 

@@ -27,3 +27,7 @@ def refused(view: View, where: str, said: str) -> None:
 
 def after(view: View, **more: Any) -> None:
     ask(view, type="head", **{"branch": 0, "round": 0, "k": 2, "token": None, "text": "", **more})
+
+
+def lowered(round_index: int, k: int, u: float) -> dict[str, Any]:
+    return {"round": round_index, "overrides": {"uniforms": {f"accept:{k}": u}}}

@@ -19,8 +19,9 @@ def stand_back() -> None:
     """From here on this thread lets others go first, those of other visitors' kernels too: what was asked for is on the page,
     and only the rest of it is still to come. On Linux, where each thread has a niceness; elsewhere nothing changes."""
     if sys.platform == "linux":
+        own = threading.get_native_id()
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PATIENT)
+            os.setpriority(os.PRIO_PROCESS, own, max(PATIENT, os.getpriority(os.PRIO_PROCESS, own)))
 
 
 class Worker:
