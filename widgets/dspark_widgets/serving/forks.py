@@ -84,6 +84,7 @@ class ForkProvisioner(LocalProvisioner):
 def run_kernel(arguments: Sequence[str], environment: dict[str, str], folder: str) -> None:
     """Be a kernel until it is told to end, or its server is gone."""
     from ipykernel.kernelapp import IPKernelApp
+    from ipywidgets import register_comm_target
 
     os.setpgrp()  # no session of its own: Linux would weigh sessions, not what is in them, and niceness count for nothing
     os.nice(NICENESS)
@@ -93,6 +94,7 @@ def run_kernel(arguments: Sequence[str], environment: dict[str, str], folder: st
     threading.Thread(target=_end_with_server, daemon=True).start()
     app = IPKernelApp.instance(parent_handle=os.getppid())
     app.initialize(list(arguments))
+    register_comm_target()  # as a kernel does that imports ipywidgets itself: pages ask for all widgets at once by it
     app.start()
 
 
