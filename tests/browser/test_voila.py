@@ -90,6 +90,53 @@ def test_typing_while_the_kernel_answers_slowly_loses_nothing(voila: str, open_p
     expect(prompt).to_have_value("A bus leaves at noon", timeout=1000)
 
 
+LATE = """
+    const held = [];
+    let free = false;
+    const tells = (data) => typeof data !== "string" && new TextDecoder().decode(data).includes("dspark_widgets.app.LabApp");
+    window.WebSocket = class extends WebSocket {
+        set onmessage(take) {
+            super.onmessage = (event) => {
+                if (!free && (held.length || tells(event.data))) held.push(() => take(event));
+                else take(event);
+            };
+        }
+    };
+    new MutationObserver((_, watching) => {
+        if (!document.body?.textContent.includes("Loading widget")) return;
+        watching.disconnect();
+        setTimeout(() => {
+            free = true;
+            for (const start = Date.now(); Date.now() - start < 300;);
+            while (held.length) held.shift()();
+        }, 1900);
+    }).observe(document, { childList: true, subtree: true });
+"""
+"""The page is told of its view 2 s after it looks for it, when it has just been busy for a moment."""
+
+
+def test_a_view_whose_kernel_answers_late_is_shown(voila: str, open_page: Callable[..., Page]) -> None:
+    """Some widget managers give up on a widget after 2 s without a last look; the page would then be loaded anew."""
+    page = open_page("about:blank")
+    came: list[str] = []
+    page.on("domcontentloaded", lambda loaded: came.append(loaded.url))
+    page.add_init_script(LATE)
+    page.goto(voila)
+    wait_ready(page)
+    assert came == [voila]
+
+
+def test_all_widgets_are_asked_for_at_once(voila: str, open_page: Callable[..., Page]) -> None:
+    """A kernel that knows no way to do so is asked which there are, then for each: two more times there and back."""
+    asked: list[bytes] = []
+    page = open_page("about:blank")
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: asked.append(bytes(data))))
+    page.goto(voila)
+    wait_ready(page)
+    whole = b"".join(asked)
+    assert b"request_states" in whole and b"comm_info_request" not in whole
+
+
 @pytest.mark.parametrize(("asked", "system"), [("?theme=dark", "light"), ("", "dark")])
 def test_the_address_or_the_system_may_ask_for_dark(
     asked: str, system: str, voila: str, open_page: Callable[..., Page]
