@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -94,7 +96,14 @@ def leave(page: Page) -> None:
 
 
 def wait_kernels(server: Server, number: int) -> None:
+    """Wait until so many kernels run, and the server has noticed."""
     deadline = time.monotonic() + 60
-    while len(kernels(server.child.pid)) != number:
-        assert time.monotonic() < deadline, f"{len(kernels(server.child.pid))} kernels, not {number}"
+    while (seen := (len(kernels(server.child.pid)), counted(server))) != (number, number):
+        assert time.monotonic() < deadline, f"{seen[0]} kernels run and {seen[1]} count, not {number}"
         time.sleep(0.2)
+
+
+def counted(server: Server) -> int:
+    """The kernels that the server takes for a page's."""
+    with urllib.request.urlopen(f"{server.url}healthz", timeout=20) as reply:
+        return int(json.load(reply)["kernels"])
