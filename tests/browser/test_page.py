@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from dspark_lab.session import Session
 from dspark_widgets import LabApp, export_html
 from tests.browser import helpers
-from tests.browser.reading import chip_text, go_to_round, phase, shows
+from tests.browser.reading import chip_text, go_to_round, shows
 
 pytestmark = pytest.mark.browser
 WIDE = {"width": 3840, "height": 2160}
@@ -76,7 +76,7 @@ def test_the_tour_is_offered_once_shows_the_real_things_and_can_be_left(
         expect(page.locator("[data-pointed]")).to_have_count(1)
         expect(following).to_be_focused()
         if stop == "verdict":
-            assert phase(page) == "accept"
+            expect(page.get_by_test_id("phase-accept")).to_have_attribute("aria-current", "step")
             expect(page.get_by_test_id("cause")).to_contain_text("is rejected")
             page.screenshot(path=helpers.SCREENSHOTS.parent / "tour.png")
         page.keyboard.press("Enter")
@@ -90,6 +90,14 @@ def test_the_tour_is_offered_once_shows_the_real_things_and_can_be_left(
     page.keyboard.press("Escape")
     expect(tour).to_have_count(0)
     expect(page.get_by_test_id("tour-open")).to_be_focused()
+
+
+def test_a_pencil_covers_no_number(still: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(still)
+    cell = page.get_by_test_id("cell-draft-2")
+    cell.click()
+    pencil, number = cell.locator(".dl-edit").bounding_box(), cell.locator(".dl-num").first.bounding_box()
+    assert pencil and number and number["x"] + number["width"] <= pencil["x"]
 
 
 def test_the_language_changes_in_place(still: str, session: Session, open_page: Callable[..., Page]) -> None:

@@ -20,12 +20,15 @@ test("a probability is never rounded to certainty or to nothing", () => {
   assert.equal(fine(0.00213), ".00213");
   assert.equal(fine(0), "0");
   assert.equal(fine(1), "1");
+  assert.deepEqual([0.99989, 0.9994, 0.655].map(fine), [">.999", ".999", ".655"]);
 });
 
 test("compared numbers get the digits that tell them apart", () => {
   assert.deepEqual(apart(0.684, 0.314), [".68", ".31"]);
   assert.deepEqual(apart(0.6841, 0.6849), [".684", ".685"]);
-  assert.deepEqual(apart(0.2, 0.99999), [".20", ".99"]);
+  assert.deepEqual(apart(0.2, 0.99999), [".20", ".99999"]);
+  assert.deepEqual(apart(0.9992, 0.655), [".999", ".66"], "not .99, which it is not");
+  assert.deepEqual(apart(0.9999999, 0.5), [".999999", ".50"]);
   assert.deepEqual(apart(0.0001, 0.95), [".0001", ".95"]);
   assert.deepEqual(apart(0.5, 0.5), [".50", ".50"]);
 });

@@ -41,12 +41,13 @@ export function prob(value) {
 /** A ratio of probabilities, which may be above 1. @param {number} value */
 export const ratio = (value) => (value >= 100 ? ">99" : value >= 1 ? value.toFixed(2) : prob(value));
 
-/** Rounded, but never to a 0 or a 1 that it is not. @param {number} value @param {number} digits */
+/** Rounded, but never to a 0 or a 1 that it is not. @param {number} value @param {number} digits @returns {string} */
 function decimals(value, digits) {
   if (value === 0 || value === 1) return String(value);
   const text = value.toFixed(digits);
   if (Number(text) === 0) return value < 1e-6 ? "<.000001" : String(Number(value.toPrecision(1))).slice(1);
-  return (value < 1 && text.startsWith("1") ? (1 - 10 ** -digits).toFixed(digits) : text).replace(/^0\./, ".");
+  if (value < 1 && text.startsWith("1")) return digits < 6 ? decimals(value, digits + 1) : ".999999";
+  return text.replace(/^0\./, ".");
 }
 
 /**
@@ -64,7 +65,8 @@ export function apart(...values) {
 /** A probability in a formula: three significant digits. @param {number | null | undefined} value */
 export function fine(value) {
   if (value === null || value === undefined) return "–";
-  if (value === 0 || value >= 0.001) return prob(value) === "1" ? "1" : value === 0 ? "0" : Number(value.toPrecision(3)).toString().replace(/^0\./, ".");
+  if (value === 0 || value >= 0.9995) return prob(value);
+  if (value >= 0.001) return Number(value.toPrecision(3)).toString().replace(/^0\./, ".");
   return value < 1e-6 ? "<.000001" : Number(value.toPrecision(2)).toFixed(7).replace(/0+$/, "").replace(/^0\./, ".");
 }
 
