@@ -70,15 +70,20 @@ def _capacity(why: str, ranks: list[int], length: int) -> str:
 
 
 def _apart(a: float, b: float) -> tuple[str, str]:
-    """Two numbers with as many digits, at least three, as it takes to tell them apart."""
-    for digits in range(3, 16):
+    """Two numbers, whole at least and with three digits, with as many as it takes to tell them apart."""
+    for digits in range(_digits(max(a, b)), 16):
         shown = _number(a, digits), _number(b, digits)
         if shown[0] != shown[1]:
             return shown
     return _number(a), _number(a)
 
 
-def _number(value: float, digits: int = 3) -> str:
+def _digits(value: float) -> int:
+    return max(3, len(str(int(abs(value)))))
+
+
+def _number(value: float, digits: int = 0) -> str:
+    digits = digits or _digits(value)
     rounded = float(f"{value:.{digits}g}")
     return (
         f"{rounded:,.{max(0, digits - len(str(int(abs(rounded)))))}f}" if abs(rounded) >= 1 else f"{rounded:.{digits}g}"

@@ -89,6 +89,7 @@ def test_a_policy_that_the_drafter_cannot_serve_leaves_the_page_as_it_is(tiny_la
     ask(app, type="generate", controls={**app.controls, "prompt": PROMPT, "max_new_tokens": 6, "policy": "early-break"})
     shown = app.trace
     ask(app, type="choose", drafter="prompt-lookup")
-    ask(app, type="generate", controls=app.controls)
+    assert (app.controls["policy"], app.controls["load"], app.info["confident"]) == ("fixed", 0, False)
+    ask(app, type="generate", controls={**app.controls, "policy": "early-break"})
     refused(app, "generate", "has no confidence head")
     assert app.trace == shown

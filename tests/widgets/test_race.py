@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,13 @@ def test_a_lane_opens_as_a_live_session(race: DrafterRace) -> None:
     ask(race, type="open", lane="none", round=99)
     refused(race, "race", "no round 99")
     assert race.race["opened"] == "early-exit"
+
+
+def test_drafters_without_confidences_race_under_any_policy(tiny_lab: Lab) -> None:
+    settings = replace(SETTINGS, policy="early-break", load=4)
+    race = DrafterRace(tiny_lab, PROMPT, ("prompt-lookup", "none"), settings=settings)
+    race.wait(60)
+    assert [(lane["state"], lane["error"]) for lane in race.race["lanes"]] == [("done", "")] * 2
 
 
 def test_acceptance_counts_what_was_reached() -> None:

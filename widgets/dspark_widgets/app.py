@@ -16,7 +16,7 @@ from dspark_lab.settings import Settings
 from dspark_lab.trace import SCHEMA_VERSION, ModelInfo, Trace
 from dspark_widgets import contract, permalink, requests
 from dspark_widgets.confidence import ConfidenceView
-from dspark_widgets.controls import CHOSEN, read_controls
+from dspark_widgets.controls import CHOSEN, raced, read_controls, suited
 from dspark_widgets.examples import find_examples
 from dspark_widgets.jobs import explain
 from dspark_widgets.lens import HeadLens
@@ -98,8 +98,9 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         self._send_rounds(request.have)
 
     def on_open(self, request: requests.OpenRequest) -> None:
-        """Show a lane, and go on with its drafter."""
+        """Show a lane, and go on with its drafter and as it was raced."""
         super().on_open(request)
+        self.controls = raced(self.controls, self.race)
         self._tell_origin()
         self.speeds = None
         self._choose(request.lane)
@@ -119,10 +120,11 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         chosen: dict[str, Any] = {"drafter": kind}
         if kind != ALONE:
             self._lab = self.lab_of(kind)
-            block, gamma = self._lab.block_size, self.controls["gamma"]
             title = next((runner.title for runner in self.offered() if runner.name == kind), kind)
-            chosen["gamma"] = block if gamma >= self.info["block_size"] else min(gamma, block)
-            self.info = {**self.info, "block_size": block, "drafter": title}
+            sure = bool(getattr(getattr(self._lab, "drafter", None), "confident", False))
+            known = {"block_size": self._lab.block_size, "drafter": title, "confident": sure}
+            chosen |= suited(self.controls, self.info, known)
+            self.info = {**self.info, **known}
         self.controls, self._settled = {**self.controls, **chosen}, kind
 
     def race_settings(self, prompt: str) -> Settings:

@@ -161,7 +161,7 @@ class AppInfo:
     new tokens of a run.
 
     ``made_by`` are the models that the opened link names, where others made what is shown. ``drafter`` is the title of the
-    drafter that the page runs, "" while none is known.
+    drafter that the page runs, "" while none is known; ``confident``: it has confidences to schedule by.
     """
 
     examples: tuple[Example, ...]
@@ -171,6 +171,7 @@ class AppInfo:
     token_limit: int
     made_by: tuple[ModelName, ...] = ()
     drafter: str = ""
+    confident: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dspark_lab.errors import LabError
 from dspark_lab.scheduling.policies import length_without_confidence, policy_named
 from dspark_lab.settings import Settings
@@ -35,3 +38,17 @@ def read_controls(
     if controls.drafter != ALONE and not confident:
         length_without_confidence(policy_named(controls.policy))
     return Settings(**{name: getattr(controls, name) for name in CHOSEN})
+
+
+def suited(controls: Mapping[str, Any], info: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the controls another drafter changes, of which this is ``known``: a whole block stays a whole block, and without
+    confidences all is verified."""
+    gamma, block = controls["gamma"], known["block_size"]
+    chosen = {"gamma": block if gamma >= info["block_size"] else min(gamma, block)}
+    return chosen if known["confident"] else {**chosen, "policy": "fixed", "load": 0}
+
+
+def raced(controls: Mapping[str, Any], race: Mapping[str, Any]) -> dict[str, Any]:
+    """The controls as ``race`` was run."""
+    ran = {**race["settings"], "prompt": race["prompt"], "gamma": controls["gamma"]}
+    return {name: ran.get(name, value) for name, value in controls.items()}

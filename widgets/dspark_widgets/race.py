@@ -11,6 +11,7 @@ import traitlets
 from dspark_lab.errors import LabError
 from dspark_lab.records import to_json
 from dspark_lab.rounds import Round
+from dspark_lab.scheduling.policies import Fixed, policy_named
 from dspark_lab.settings import Settings
 from dspark_widgets import contract, requests, results
 from dspark_widgets.jobs import explain
@@ -25,7 +26,8 @@ class DrafterRace(Pairs):
         lab: a loaded pair; its target serves all.
         prompt: what they all continue.
         drafters: kinds of drafter, as ``dspark_lab.loading.ready_kinds()`` names them, and "none" for the target alone.
-        settings: the same for all; where a drafter's block is shorter than gamma, it drafts its whole block.
+        settings: the same for all; where a drafter's block is shorter than gamma, it drafts its whole block, and where
+            it has no confidences, all that it drafts is verified.
 
     Raises:
         LabError: an unknown keyword was used, a drafter is not at hand, or the prompt cannot be run.
@@ -112,6 +114,8 @@ class DrafterRace(Pairs):
             mine, own = self.lab_of(name), settings
             if settings.gamma is not None:
                 own = replace(settings, gamma=min(settings.gamma, mine.block_size))
+            if not getattr(mine.drafter, "confident", False) and not isinstance(policy_named(own.policy), Fixed):
+                own = replace(own, policy="fixed", load=0)  # it has nothing to schedule by
             shown = mine.generate(race.prompt, own, name != ALONE, on_round, should_stop).session
             self._traces[name] = shown
             if not shown.finished:

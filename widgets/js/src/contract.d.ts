@@ -493,6 +493,7 @@ export interface AppInfo {
   token_limit: number;
   made_by: ModelName[];
   drafter: string;
+  confident: boolean;
 }
 
 /** What the page's server says of a kernel: it is there, or why it ended; "unknown" are those of a server before it. */

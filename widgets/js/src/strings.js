@@ -202,7 +202,7 @@ export const WHY = {
   verifyPlain: "One pass of the target over the anchor gives p_t for the next token.",
   accepted: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r) => `u = ${u} < p_t/p_d = ${r}, so ${x} is accepted.`,
   acceptedSure: (/** @type {string} */ x, /** @type {string} */ pt, /** @type {string} */ pd, /** @type {boolean} */ same) =>
-    `The target likes ${x} ${same ? "just as well as" : "better than"} the drafter does (p_t = ${pt} ${same ? "=" : ">"} p_d = ${pd}), so it is accepted whatever u is.`,
+    `The target likes ${x} ${same ? "just as well as" : "better than"} the drafter does (p_t = ${same ? "" : `${pt} > `}p_d = ${pd}), so it is accepted whatever u is.`,
   rejected: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r, /** @type {string} */ next, /** @type {string} */ last) =>
     `u = ${u} ≥ p_t/p_d = ${r}, so ${x} is rejected; the residual's own draw u = ${last} falls on ${next}.`,
   rejectedEarly: (/** @type {string} */ x, /** @type {string} */ u, /** @type {string} */ r, /** @type {number} */ rest) =>
@@ -460,7 +460,7 @@ export const METER = {
   chart: "Target's probability and share counted, token by token",
   legendExact: "p_t, the target's own",
   legendSeen: "share of the rounds run here",
-  degrees: (/** @type {number} */ n) => `${n} degree${n === 1 ? "" : "s"} of freedom`,
+  degrees: (/** @type {number} */ n) => `${n} degree${n === 1 ? "" : "s"} of freedom and the rarest tokens`,
   distance: "distance of the counts from p_t",
   bias: "distance that this rule never gets below",
   biasHint: "Total variation between what this rule tends to and p_t, computed.",
@@ -703,7 +703,7 @@ export const ZOOM = {
 /** The drafter race. */
 export const RACE = {
   title: "Drafter race",
-  lead: "The same prompt, the same uniforms, one drafter after the other. Each box is a round: one pass of the target.",
+  lead: "The same prompt, the same uniforms, one drafter after the other. Each box is a round: one pass of the target. Without confidences all drafts are verified.",
   usual: ["dspark", "dflash", "early-exit", "prompt-lookup", "none"],
   drafters: "Who takes part",
   run: "Race",

@@ -180,7 +180,7 @@ export default {
     treeBonus: (n, u, x) => `接受了 ${n} 个节点，一直到叶子，于是目标模型自己的 p_t 再给一个奖励 token：u = ${u} 抽到 ${x}。`,
     verifyPlain: "目标模型对锚点做一次前向，得到下一个 token 的 p_t。",
     accepted: (x, u, r) => `u = ${u} < p_t/p_d = ${r}，所以 ${x} 被接受。`,
-    acceptedSure: (x, pt, pd, same) => `目标模型给 ${x} 的概率${same ? "与草稿模型相同" : "高于草稿模型"}（p_t = ${pt} ${same ? "=" : ">"} p_d = ${pd}），所以不论 u 是多少都接受。`,
+    acceptedSure: (x, pt, pd, same) => `目标模型给 ${x} 的概率${same ? "与草稿模型相同" : "高于草稿模型"}（p_t = ${same ? "" : `${pt} > `}p_d = ${pd}），所以不论 u 是多少都接受。`,
     rejected: (x, u, r, next, last) => `u = ${u} ≥ p_t/p_d = ${r}，所以 ${x} 被拒绝；残差自己的随机数 u = ${last} 落在 ${next} 上。`,
     rejectedEarly: (x, u, r, rest) => `u = ${u} ≥ p_t/p_d = ${r}，所以 ${x} 被拒绝` + (rest > 0 ? `，其后已验证的 ${rest} 个 token 也一并作废。` : "。"),
     discarded: (x, k) => `${x} 未经判定即被丢弃：位置 ${k} 已经结束了本轮的草稿。`,
@@ -404,7 +404,7 @@ export default {
     chart: "逐个 token 对比目标概率与实测比例",
     legendExact: "p_t，目标模型自己的概率",
     legendSeen: "在这里运行的各轮中的比例",
-    degrees: (n) => `自由度 ${n}`,
+    degrees: (n) => `自由度 ${n} 及最稀有的 token`,
     distance: "计数与 p_t 的距离",
     bias: "这条规则永远无法低于的距离",
     biasHint: "这条规则趋向的分布与 p_t 之间的全变差距离（计算得出）。",
@@ -568,7 +568,7 @@ export default {
 
   RACE: {
     title: "草稿模型比赛",
-    lead: "同样的提示词、同样的随机数，草稿模型逐个上场。每个方框是一轮：目标模型的一次前向。",
+    lead: "同样的提示词、同样的随机数，草稿模型逐个上场。每个方框是一轮：目标模型的一次前向。没有置信度的草稿模型，其草稿全部验证。",
     drafters: "谁参加",
     run: "开始比赛",
     fromPage: "使用页面上的提示词和设置运行。",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { align, assemble, changedRows, changes, emitted, firstEffect, merged, overridesOf } from "../src/logic/diff.js";
+import { align, assemble, changedFinal, changedRows, changes, emitted, firstEffect, merged, overridesOf } from "../src/logic/diff.js";
 import { forkSentence } from "../src/logic/facts.js";
 import { position, round, token } from "./trace.js";
 
@@ -70,5 +70,15 @@ test("the sentence of a fork names the change, the comparison and the verdict", 
   const parent = { id: 0, name: "original", parent: null, round: 0, overrides: overridesOf({}), rounds: [old] };
   const fork = { id: 1, name: "fork 1", parent: 0, round: 0, overrides: overridesOf({ uniforms: { "accept:1": 0.2 } }), rounds: [now] };
   const plain = forkSentence(parent, fork).replace(/[\ue000\ue001]/g, "'");
-  assert.equal(plain, "You set u_1 from .90 to .20; .20 < .80, so '␣t1' is now accepted.");
+  assert.equal(plain, "You set u_1 from .90 to .20; u = .20 < p_t/p_d = .80, so '␣t1' is now accepted.");
+});
+
+test("a final token that differs says so, and rounding alone is no difference", () => {
+  const [a, b] = [round(0, ["accepted"], "bonus"), round(0, ["accepted"], "bonus")];
+  assert.deepEqual([...changedFinal(a, b)], []);
+  assert.deepEqual([...changedFinal(a, undefined)], []);
+  b.final = { ...b.final, u: 0.99, kind: "residual", token: token(9) };
+  assert.deepEqual([...changedFinal(a, b)], ["token", "u", "verdict"]);
+  const [p, q] = [position(1, "accepted", { p_t: 0.5 }), position(1, "accepted", { p_t: 0.5000004 })];
+  assert.deepEqual([...changedRows(p, q)], []);
 });

@@ -83,5 +83,5 @@ test("a round that nothing scheduled was verified whole, without a load", () => 
   assert.deepEqual([settingOf(plain, "policy"), settingOf(plain, "load"), settingOf(plain, "temperature")], ["fixed", 0, 1]);
   const now = { ...round(0, ["cut"], "bonus"), schedule: PLAN };
   const fork = { round: 0, overrides: overridesOf({ settings: { policy: "early-break", load: 60 } }), rounds: [now] };
-  assert.match(forkSentence({ rounds: [plain] }, fork), /^You set the policy from fixed to early-break and you set the load from 0 to 60;/);
+  assert.match(forkSentence({ rounds: [plain] }, fork), /^You set the policy from verify all to Algorithm 1 and you set the load from 0 to 60;/);
 });

@@ -10,7 +10,7 @@ import { Rich } from "./rich.js";
 /** @typedef {{ look: string, head: string }} Side how its bars look (target, draft, base, seen, residual), what stands above its numbers */
 
 /** @param {Amount | null | undefined} x */
-export const written = (x) => (!x ? "–" : x.exact ? prob(x.value) : S.below(prob(x.value)));
+export const written = (x) => (!x ? "–" : x.exact || x.value < 0.0005 ? prob(x.value) : S.below(prob(x.value)));
 /** @param {Amount | null | undefined} x */
 const size = (x) => (x?.exact ? x.value : 0);
 

@@ -1,4 +1,5 @@
 // What a fork changed: the rounds of a branch, the texts side by side, the cells, and the smallest cause.
+import { translated } from "../language.js";
 
 /** @typedef {import("../contract").Trace} Trace */
 /** @typedef {import("../contract").Branch} Branch */
@@ -45,7 +46,7 @@ export function assemble(rounds, branches, original, growing = null) {
     const parent = shown.find((s) => s.id === b.parent);
     if (!parent) continue;
     const all = parent.rounds.slice(0, b.round).concat(b.rounds);
-    shown.push({ id: b.id, name: b.name, parent: b.parent, round: b.round, overrides: overridesOf(b.overrides), rounds: all, growing: b === growing });
+    shown.push({ id: b.id, name: translated(b.name), parent: b.parent, round: b.round, overrides: overridesOf(b.overrides), rounds: all, growing: b === growing });
   }
   return shown;
 }
@@ -90,8 +91,8 @@ export function align(a, b) {
   return result.concat(a.slice(a.length - end).map((token) => ({ kind: "same", token })));
 }
 
-/** @param {number | null} a @param {number | null} b */
-const differ = (a, b) => (a === null || b === null ? a !== b : Math.abs(a - b) > 1e-9);
+/** More than another length of the same batch makes of it in float32. @param {number | null} a @param {number | null} b */
+const differ = (a, b) => (a === null || b === null ? a !== b : Math.abs(a - b) > 1e-5);
 
 /**
  * Rows of a position that differ from another branch's, by the table's row names.
@@ -112,6 +113,14 @@ export function changedRows(p, q) {
   if (differ(p.u_accept, q.u_accept)) rows.add("u");
   if (p.verdict !== q.verdict) rows.add("verdict");
   return rows;
+}
+
+/** The same of the final token. @param {Round} a @param {Round | undefined} b @returns {Set<string>} */
+export function changedFinal(a, b) {
+  if (!b) return new Set();
+  const [f, g] = [a.final, b.final];
+  const differs = { token: f.token?.id !== g.token?.id, u: differ(f.u, g.u), verdict: f.kind !== g.kind };
+  return new Set(Object.entries(differs).flatMap(([row, yes]) => (yes ? row : [])));
 }
 
 /**

@@ -133,7 +133,8 @@ export function settingOf(round, name) {
 }
 
 /** A setting's value in words. @param {string} name @param {unknown} value */
-export const settingText = (name, value) => (name === "step_rate" && String(value).startsWith("curve:") ? S.drawn : String(value));
+export const settingText = (name, value) =>
+  (name === "policy" && S.policies[/** @type {keyof typeof S.policies} */ (value)]) || (name === "step_rate" && String(value).startsWith("curve:") ? S.drawn : String(value));
 
 /** @param {number} a @param {number} b @returns {[string, string]} */
 const apart2 = (a, b) => /** @type {[string, string]} */ (apart(a, b));
@@ -174,17 +175,18 @@ export function forkSentence(parent, fork) {
   if (length !== null && length !== old.verify_length) did.push(CAUSE.verify(old.verify_length, length));
   for (const [name, value] of Object.entries(settings)) {
     const rate = name === "step_rate"; // a round names it by what it is
-    const [a, b] = rate ? [old.schedule?.step_rate ?? CAUSE.noRate, now.schedule?.step_rate ?? settingText(name, value)] : [String(settingOf(old, name)), String(value)];
+    const [a, b] = rate ? [old.schedule?.step_rate ?? CAUSE.noRate, now.schedule?.step_rate ?? settingText(name, value)] : [settingText(name, settingOf(old, name)), settingText(name, value)];
     if (a !== b) did.push(CAUSE.setting(settingName(name), a, b));
   }
-  return CAUSE.sentence(did.join(CAUSE.and), effect(old, now, length !== null)).replace(/^./, (c) => c.toUpperCase());
+  return CAUSE.sentence(did.join(CAUSE.and), effect(old, now, length !== null, fork.overrides.tokens)).replace(/^./, (c) => c.toUpperCase());
 }
 
-/** @param {Round} old @param {Round} now @param {boolean} byHand the cut is the reader's own */
-function effect(old, now, byHand) {
+/** @param {Round} old @param {Round} now @param {boolean} byHand the cut is the reader's own @param {Record<string, number>} put tokens that are */
+function effect(old, now, byHand, put) {
   const { what, k } = firstEffect(old, now);
   const [p, q] = [now.positions[k - 1], old.positions[k - 1]];
   if (what === "final") return CAUSE.final(named(old.final.token), named(now.final.token));
+  if (what === "token" && k in put) return verdictClause(p);
   if (what === "token") {
     const drafts = CAUSE.token2(k, named(q?.token), named(p.token));
     return p.verdict === "accepted" || p.verdict === "rejected" ? CAUSE.then(drafts, verdictClause(p)) : drafts;
@@ -206,7 +208,7 @@ function verdictClause(p) {
   const now = CAUSE.now(quoteToken(p.token.text), verdict);
   if (p.u_accept === null || p.verdict === "discarded" || p.verdict === "cut") return now;
   const q = quotient(p);
-  if (q >= 1) return CAUSE.because(apart(p.p_t ?? 0, p.p_d).join(" ≥ "), now);
+  if (q >= 1) return CAUSE.because("p_t = " + apart(p.p_t ?? 0, p.p_d).join(" ≥ p_d = "), now);
   const [u, r] = apart(p.u_accept, q);
-  return CAUSE.because(`${u} ${p.verdict === "accepted" ? "<" : "≥"} ${r}`, now);
+  return CAUSE.because(`u = ${u} ${p.verdict === "accepted" ? "<" : "≥"} p_t/p_d = ${r}`, now);
 }

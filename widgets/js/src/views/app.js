@@ -37,7 +37,7 @@ function DrafterChoice({ model, drafter, title, busy, onChange }) {
   const offered = race?.choices ?? [{ name: drafter, title: title || drafter, summary: "" }];
   return html`<label class="dl-field" title=${translated(offered.find((c) => c.name === drafter)?.summary ?? "")}><span>${APP.drafter}</span>
     <select data-testid="drafter" disabled=${busy} value=${drafter} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
-      ${offered.map((c) => html`<option key=${c.name} value=${c.name} selected=${c.name === drafter}>${c.name === ALONE ? APP.drafterNone : c.title}</option>`)}</select></label>`;
+      ${offered.map((c) => html`<option key=${c.name} value=${c.name} selected=${c.name === drafter}>${c.name === ALONE ? APP.drafterNone : translated(c.title)}</option>`)}</select></label>`;
 }
 
 /** @param {{ model: Model, busy: boolean }} props */
@@ -85,6 +85,7 @@ function Panel({ model }) {
   const busy = isBusy(status);
   const may = !busy && status.state !== "loading";
   const alone = controls.drafter === ALONE;
+  const unsure = alone || !info.confident;
   const set = (/** @type {Partial<Controls>} */ change) => setControls({ ...controls, ...change });
   const generate = () => may && send({ type: "generate", controls });
   /** @param {KeyboardEvent} event */
@@ -107,8 +108,8 @@ function Panel({ model }) {
         <${NumberField} id="gamma" term="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${alone} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
         <${NumberField} id="seed" label=${APP.seed} value=${controls.seed} min=${0} max=${2 ** 31} step=${1} onChange=${(/** @type {number} */ seed) => set({ seed })} />
         <${NumberField} id="max-tokens" label=${APP.maxTokens} value=${controls.max_new_tokens} min=${1} max=${info.token_limit} step=${1} onChange=${(/** @type {number} */ n) => set({ max_new_tokens: n })} />
-        <label class="dl-field"><span data-entry="policy">${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${alone} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
-        <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${alone} onChange=${(/** @type {number} */ load) => set({ load })} />
+        <label class="dl-field"><span data-entry="policy">${APP.policy}</span> <${PolicyChoice} id="policy" value=${controls.policy} disabled=${unsure} onChange=${(/** @type {string} */ policy) => set({ policy })} /></label>
+        <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${unsure} onChange=${(/** @type {number} */ load) => set({ load })} />
       </div>
       <div class="dl-run">
         <button type="button" class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>

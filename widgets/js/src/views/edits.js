@@ -5,6 +5,7 @@ import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { NumberInput } from "../draw/number.js";
+import { written } from "../draw/pairs.js";
 import { Rich } from "../draw/rich.js";
 import { Popup } from "../draw/popup.js";
 import { changes, overridesOf } from "../logic/diff.js";
@@ -37,8 +38,8 @@ function TokenMenu({ round, k, edits, onClose }) {
   return html`<p class="dl-menu-head">${S.editTokenHead(k)}</p>
     <ul class="dl-menu-list">${candidates(round, k).map(
       ({ token, d, t }) => html`<li><button type="button" data-testid=${`pick-token-${token.id}`} aria-current=${token.id === own ? "true" : undefined} onClick=${pick(token.id)}>
-        <span class="dl-tok">${showToken(token.text)}</span><span class="dl-num dl-c-draft"><${Rich} text="p_d" /> ${d.exact ? prob(d.value) : S.below(prob(d.value))}</span>
-        ${round.positions[k - 1].verified && html`<span class="dl-num dl-c-target"><${Rich} text="p_t" /> ${t.exact ? prob(t.value) : S.below(prob(t.value))}</span>`}
+        <span class="dl-tok">${showToken(token.text)}</span><span class="dl-num dl-c-draft"><${Rich} text="p_d" /> ${written(d)}</span>
+        ${round.positions[k - 1].verified && html`<span class="dl-num dl-c-target"><${Rich} text="p_t" /> ${written(t)}</span>`}
       </button></li>`,
     )}</ul>`;
 }
@@ -182,8 +183,8 @@ export function Pending({ round, edits, value = edits.value, hint, id = "apply-f
     ${error ? html`<${Failure} text=${error} />` : html`<p class="dl-note"><${Rich} text=${live ? hint : edits.why} /></p>`}`;
 }
 
-/** @param {{ round: Round, edits: Edits }} props */
-export function WhatIf({ round, edits }) {
+/** @param {{ round: Round, edits: Edits, secret: boolean }} props the cut is a ``secret`` while it is to be guessed */
+export function WhatIf({ round, edits, secret }) {
   const { value, live } = edits;
   const verify = value.verify_length ?? round.verify_length;
   /** @param {number} length */
@@ -198,7 +199,7 @@ export function WhatIf({ round, edits }) {
   return html`<section class="dl-whatif" aria-label=${S.whatIf}>
     <h2 class="dl-label">${S.whatIf}</h2>
     <${Pending} round=${round} edits=${edits} hint=${S.forkHint}>
-      ${round.gamma > 0 && html`<span class="dl-stepperbox" role="group" aria-label=${S.verifyLength}><${Icon} name="cut" /> ${S.verifyLength}
+      ${round.gamma > 0 && !secret && html`<span class="dl-stepperbox" role="group" aria-label=${S.verifyLength}><${Icon} name="cut" /> ${S.verifyLength}
         <button type="button" class="dl-icon" data-testid="verify-less" aria-label=${`${S.verifyLength} ${verify - 1}`} disabled=${!live || verify <= 0} onClick=${cut(verify - 1)}>−</button>
         <output class="dl-num" data-testid="verify-length">${verify}</output>
         <button type="button" class="dl-icon" data-testid="verify-more" aria-label=${`${S.verifyLength} ${verify + 1}`} disabled=${!live || verify >= round.gamma} onClick=${cut(verify + 1)}>+</button>

@@ -72,16 +72,16 @@ export const RoundList = memo((/** @type {Listed} */ { rounds, current, hidden =
         </button>`;
       })}
     </div>
-    <${Numbers} rounds=${rounds} current=${current} />
+    <${Numbers} rounds=${rounds} current=${current} secret=${hidden < rounds.length} />
   </nav>`;
 });
 
-/** @param {{ rounds: Round[], current: number }} props */
-function Numbers({ rounds, current }) {
+/** @param {{ rounds: Round[], current: number, secret: boolean }} props */
+function Numbers({ rounds, current, secret }) {
   const tokens = rounds.reduce((sum, r) => sum + r.emitted.length, 0);
   const tau = rounds.length ? tokens / rounds.length : 0;
   return html`<p class="dl-numbers">
     <span>${S.roundOf(current + 1, rounds.length)}</span>
-    <${Explained} eq=${tauEquation(tokens, rounds.length)}>${S.tauValue(fixed(tau, 2))}<//>
+    ${secret ? html`<span>${S.tauValue("?")}</span>` : html`<${Explained} eq=${tauEquation(tokens, rounds.length)}>${S.tauValue(fixed(tau, 2))}<//>`}
   </p>`;
 }

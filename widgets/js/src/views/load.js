@@ -28,7 +28,7 @@ const ZOOMED = ["throughput", "frontier", "budget", "waste"];
 function titleOf(name, offers, gamma) {
   const [drafter, policy] = name.split(" ");
   if (!policy) return L.contenders[/** @type {keyof typeof L.contenders} */ (name)] ?? name;
-  const drafts = offers.find((o) => o.name === name)?.title ?? drafter;
+  const drafts = translated(offers.find((o) => o.name === name)?.title ?? drafter);
   return L.under(gamma ? `${drafts}-${gamma}` : drafts, L.policies[/** @type {keyof typeof L.policies} */ (policy)] ?? policy);
 }
 
@@ -54,7 +54,7 @@ function Choices({ serving, setup, set }) {
   const toggle = (/** @type {string} */ name) => set({ contenders: serving.contenders.map((o) => o.name).filter((n) => (n === name) !== setup.contenders.includes(n)) });
   return html`<div class="dl-choices" role="group" aria-label=${L.who}>${serving.contenders.map((o) => html`<label class="dl-choice" key=${o.name}><input type="checkbox" data-testid=${`contender-${o.name.replace(/\W+/g, "-")}`} checked=${setup.contenders.includes(o.name)} onChange=${() => toggle(o.name)} /> ${titleOf(o.name, serving.contenders)}</label>`)}</div>
     <div class="dl-fields">
-      <label class="dl-field"><span>${L.rate}</span> <select data-testid="load-rate" value=${setup.step_rate} onChange=${(/** @type {any} */ e) => set({ step_rate: e.target.value })}>${serving.step_rates.map((r) => html`<option value=${r.name} selected=${r.name === setup.step_rate}>${L.rateOf(translated(r.title), r.note)}</option>`)}</select></label>
+      <label class="dl-field"><span>${L.rate}</span> <select data-testid="load-rate" value=${setup.step_rate} onChange=${(/** @type {any} */ e) => set({ step_rate: e.target.value })}>${serving.step_rates.map((r) => html`<option value=${r.name} selected=${r.name === setup.step_rate}>${L.rateOf(translated(r.title), translated(r.note))}</option>`)}</select></label>
       <label class="dl-field"><span>${L.arrivals}</span> <select data-testid="load-arrivals" value=${setup.arrivals} onChange=${(/** @type {any} */ e) => set({ arrivals: e.target.value })}>${Object.entries(L.arriving).map(([name, text]) => html`<option value=${name} selected=${name === setup.arrivals}>${text}</option>`)}</select></label>
       <label class="dl-field" title=${L.gammaHint}><span>${L.gamma}</span> <${NumberInput} min="1" max="16" step="1" data-testid="load-gamma" value=${setup.gamma} onChange=${(/** @type {number} */ n) => set({ gamma: Math.round(n) })} /></label>
     </div>`;

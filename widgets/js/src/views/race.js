@@ -45,7 +45,7 @@ const written = (block) => seen(block).map((p) => flowToken(p.token.text)).join(
 function LaneView({ lane, fastest, opened, current, may, onOpen }) {
   const speed = lane.seconds ? rate({ tokens: lane.tokens, seconds: lane.seconds }) : 0;
   return html`<li class=${`dl-lane ${opened ? "dl-lane-open" : ""}`} data-testid=${`lane-${lane.name}`}>
-    <div class="dl-lanehead"><h3>${lane.title}</h3>
+    <div class="dl-lanehead"><h3>${translated(lane.title)}</h3>
       <span class="dl-note" data-testid=${`lane-state-${lane.name}`}>${R.states[lane.state]}</span>
       ${lane.rounds.length > 0 && html`<span><${Explained} eq=${tauEquation(lane.tokens, lane.rounds.length)}>τ <b>${fixed(lane.tau, 2)}</b><//></span><span>${R.counts(lane.rounds.length, lane.tokens)}</span>`}
       ${speed > 0 && html`<span class="dl-lanespeed"><b>${APP.rate(fixed(speed))}</b> <span class="dl-note">${R.seconds(fixed(lane.seconds ?? 0, 2))}</span></span>
@@ -67,9 +67,9 @@ function Against({ lanes }) {
   const looks = looksOf(there.map((lane) => lane.name));
   const progress = there.map((lane) => {
     let sum = 0;
-    return { name: R.withTau(lane.title, fixed(lane.tau, 2)), ...looks[lane.name], ...(lane.rounds.length > DENSE && { mark: "none" }), points: [{ x: 0, y: 0 }, ...lane.rounds.map((block, i) => ({ x: i + 1, y: (sum += emitted(block)) }))] };
+    return { name: R.withTau(translated(lane.title), fixed(lane.tau, 2)), ...looks[lane.name], ...(lane.rounds.length > DENSE && { mark: "none" }), points: [{ x: 0, y: 0 }, ...lane.rounds.map((block, i) => ({ x: i + 1, y: (sum += emitted(block)) }))] };
   });
-  const share = there.filter((lane) => lane.acceptance.length).map((lane) => ({ name: lane.title, ...looks[lane.name], points: lane.acceptance.map((y, i) => ({ x: i + 1, y })) }));
+  const share = there.filter((lane) => lane.acceptance.length).map((lane) => ({ name: translated(lane.title), ...looks[lane.name], points: lane.acceptance.map((y, i) => ({ x: i + 1, y })) }));
   return html`<div class="dl-charts"><${Chart} label=${R.progress} title=${R.progress} file="race-tokens" testid="race-tokens" note=${R.measuredNote} height=${200} x=${{ label: R.passes, min: 0 }} y=${{ label: R.tokens, min: 0 }} series=${progress} />
     ${share.length > 0 && html`<${Chart} label=${R.acceptance} title=${R.acceptance} file="race-acceptance" testid="race-acceptance" note=${R.measuredNote} height=${200} x=${{ label: R.position, ticks: Array.from({ length: Math.max(...share.map((s) => s.points.length)) }, (_, i) => i + 1) }} y=${{ label: R.share, min: 0, max: 1 }} series=${share} />`}</div>`;
 }
@@ -104,7 +104,7 @@ export function Race({ model }) {
     <p class="dl-lead">${R.lead}</p>
     ${!model.still && html`<div class="dl-ask">
       ${!app && html`<label class="dl-promptfield"><span class="dl-label">${APP.prompt}</span><textarea rows="2" data-testid="race-prompt" value=${prompt} onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()}></textarea></label>`}
-      <div class="dl-choices" role="group" aria-label=${R.drafters}>${race.choices.map((c) => html`<label class="dl-choice" key=${c.name} title=${translated(c.summary)}><input type="checkbox" data-testid=${`racer-${c.name}`} checked=${picked.includes(c.name)} onChange=${() => toggle(c.name)} /> ${c.title}</label>`)}</div>
+      <div class="dl-choices" role="group" aria-label=${R.drafters}>${race.choices.map((c) => html`<label class="dl-choice" key=${c.name} title=${translated(c.summary)}><input type="checkbox" data-testid=${`racer-${c.name}`} checked=${picked.includes(c.name)} onChange=${() => toggle(c.name)} /> ${translated(c.title)}</label>`)}</div>
       <div class="dl-run"><button type="button" class="dl-primary" data-testid="race-run" disabled=${busy || status.state === "loading" || !picked.length} onClick=${() => send({ type: "race", prompt, drafters: picked })}>${R.run}</button>
         ${status.state === "racing" && html`<button type="button" data-testid="race-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button><span class="dl-note" role="status">${translated(status.text)}</span>`}
         ${app && html`<span class="dl-note">${R.fromPage}</span>`}</div>
@@ -112,6 +112,6 @@ export function Race({ model }) {
     </div>`}
     ${race.lanes.length > 0 && html`<p class="dl-note">${R.on(race.prompt, Number(race.settings.seed), String(race.settings.temperature), race.device)}</p>
       <${Against} lanes=${race.lanes} /><ol class="dl-lanes">${race.lanes.map((lane) => html`<${LaneView} key=${lane.name} lane=${lane} fastest=${fastest} opened=${race.opened === lane.name} current=${cursor?.round ?? 0} may=${!model.still && !busy} onOpen=${(/** @type {number} */ i) => open(lane.name, i)} />`)}</ol>`}
-    ${!app && trace && html`<div class="dl-opened"><h3 class="dl-label">${R.opened(race.lanes.find((lane) => lane.name === race.opened)?.title ?? "")}</h3><${Stepper} model=${model} theme=${false} /></div>`}
+    ${!app && trace && html`<div class="dl-opened"><h3 class="dl-label">${R.opened(translated(race.lanes.find((lane) => lane.name === race.opened)?.title ?? ""))}</h3><${Stepper} model=${model} theme=${false} /></div>`}
   </section>`;
 }

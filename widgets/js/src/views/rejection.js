@@ -28,8 +28,8 @@ function Distributions({ p }) {
     marked=${p.token.id} shared over legend=${[["pt", S.legend.pt], ["pd", S.legend.pd], ["min", S.legend.min], ["rest", R.legendRest]]} />`;
 }
 
-/** The numbers that decide, each with its equation on hover and on focus. @param {{ round: Round, p: Position }} props */
-function Facts({ round, p }) {
+/** The numbers that decide, each with its equation on hover and on focus. @param {{ round: Round, p: Position, told: boolean }} props */
+function Facts({ round, p, told }) {
   const eq = (/** @type {string} */ row) => equation(row, p.k, round);
   const q = quotient(p);
   /** @type {[string, string, any][]} */
@@ -37,7 +37,7 @@ function Facts({ round, p }) {
     [R.facts.pd, fine(p.p_d), eq("draft")],
     [R.facts.pt, fine(p.p_t), eq("target")],
     [R.facts.ratio, q === Infinity ? "∞" : ratio(q), eq("u")],
-    [R.facts.u, p.u_accept === null ? "–" : apart(p.u_accept, Math.min(1, q))[0], eq("u")],
+    [R.facts.u, p.u_accept === null || !told ? "–" : apart(p.u_accept, Math.min(1, q))[0], eq("u")],
     [R.facts.overlap, prob(p.overlap), overlapEquation(p)],
   ];
   return html`<p class="dl-facts">${facts.map(([name, value, e]) => html`<span key=${name}><${Explained} eq=${e}><${Rich} text=${name} /> = <b>${value}</b><//></span>`)}</p>`;
@@ -61,7 +61,7 @@ function Drafted({ round, p, told, asked, ended }) {
   const limit = Math.min(1, q);
   const [u, r] = apart(p.u_accept ?? 0, limit);
   const judged = p.verdict === "accepted" || p.verdict === "rejected";
-  return html`<${Facts} round=${round} p=${p} />
+  return html`<${Facts} round=${round} p=${p} told=${told} />
     <${Distributions} p=${p} />
     ${told && p.u_accept !== null && html`<div class="dl-axes"><div class="dl-axisbox"><h3 class="dl-label">${judged ? R.acceptDraw : R.idleDraw}</h3>
       <${AcceptAxis} label=${R.axisLabel(u, q >= 1 ? "1" : r, S.verdicts[/** @type {keyof typeof S.verdicts} */ (p.verdict)])} limit=${limit} limitText=${R.limit(q >= 1 ? (q > 1 ? `1 (${q === Infinity ? "∞" : ratio(q)})` : "1") : r)} u=${p.u_accept} uText=${R.u(u)} counts=${judged} /></div>

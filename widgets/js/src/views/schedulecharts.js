@@ -19,7 +19,7 @@ const figure = (value) => figures(value)[0];
 export const QueueChart = memo((/** @type {{ plan: Plan }} */ { plan }) => {
   const [stop, places] = [stopOf(plan), placesOf(plan)];
   const admitted = plan.schedule.tokens - plan.load - 1;
-  const x = { label: C.place, min: 0, max: Math.max(1, plan.schedule.candidates), format: whole };
+  const x = { label: C.place, min: 0, max: Math.max(1, plan.schedule.candidates), format: (/** @type {number} */ n) => (n % 1 ? "" : whole(n)) };
   const lines = stop === null ? [] : [{ x: stop, text: C.stop }];
   const best = places.find((p) => p.n === plan.best)?.theta ?? plan.start;
   const source = plan.schedule.source === "measured" ? C.measured : C.modelled;

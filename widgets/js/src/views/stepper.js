@@ -54,6 +54,7 @@ function Loaded({ model, shown, detail, theme }) {
   const parent = shown.find((b) => b.id === branch.parent);
   const other = parent?.rounds[round.index];
   const asked = predictions.asks(branch, index, player.steps);
+  const feedback = predictions.verdict(branch, step);
 
   const place = useMemo(() => selected(cursor, step, round), [cursor.at, cursor.row, step, round]);
   const edits = useChanges(model, branch, round);
@@ -81,15 +82,16 @@ function Loaded({ model, shown, detail, theme }) {
     <div class="dl-sticky">
       <${PhaseRail} round=${round} player=${player} />
       <div class="dl-words">
+        ${asked && feedback && html`<p class="dl-note" data-testid="feedback">${feedback}<${Rich} text=${sentence} /></p>`}
         ${asked ? html`<${Question} asked=${asked} onAnswer=${(/** @type {number} */ guess) => (predictions.answer(asked, guess), player.forward())} />`
-          : html`<p class="dl-cause" data-testid="cause" aria-live=${player.playing && preferences.speed > 1 ? "off" : "polite"}>${predictions.verdict(branch, step)}<${Rich} text=${words} /></p>`}
+          : html`<p class="dl-cause" data-testid="cause" aria-live=${player.playing && preferences.speed > 1 ? "off" : "polite"}>${feedback}<${Rich} text=${words} /></p>`}
       </div>
       <${Transport} player=${player} onRound=${moveRound} />
     </div>
     <${RoundTable} round=${round} now=${now} step=${step} place=${place} edits=${edits.cells} other=${branch.id ? other : undefined} otherName=${parent?.name ?? ""} setPlace=${setPlace} />
     ${round.schedule && now.schedule && html`<p class="dl-note dl-schedule" data-testid="schedule" >✂ <${Explained} eq=${scheduleEquation(round.schedule)}>${scheduleFacts(round.schedule)}<//>. ${scheduleGrounds(round.schedule)}</p>`}
     ${round.tree && html`<${TreeView} tree=${round.tree} now=${now} />`}
-    <${WhatIf} round=${round} edits=${edits} />
+    <${WhatIf} round=${round} edits=${edits} secret=${preferences.predict && !now.schedule} />
     ${parent && html`<${Diff} parent=${parent} fork=${branch} />`}
     ${detail && html`<${Detail} round=${round} k=${place.k} now=${now} />`}
     <${Footer} round=${round} now=${now} device=${trace?.device ?? ""} />

@@ -8,7 +8,7 @@ import { memo } from "../draw/memo.js";
 import { reveal, useBeforePaint } from "../draw/reveal.js";
 import { Popup } from "../draw/popup.js";
 import { Chip } from "../draw/token.js";
-import { changedRows } from "../logic/diff.js";
+import { changedFinal, changedRows } from "../logic/diff.js";
 import { showToken, signed } from "../logic/format.js";
 import { stages } from "../logic/steps.js";
 import { S } from "../strings.js";
@@ -104,7 +104,7 @@ export const RoundTable = memo((/** @type {Props} */ { round, now, step, place, 
     const p = round.positions[k - 1];
     const { state, content, label } = p ? cell(row, p, now) : finalCell(row, round, now);
     const selected = place.row === row && place.k === k;
-    const changed = p && state === "known" && changedRows(p, other?.positions[k - 1]).has(row);
+    const changed = state === "known" && (p ? changedRows(p, other?.positions[k - 1]) : changedFinal(round, other)).has(row);
     const name = k === last ? "final" : String(k);
     const cut = now.schedule && p && p.verdict === "cut";
     const classes = ["dl-cell", `dl-${state}`, selected && "dl-selected", isNow(step, row, k, last) && "dl-active", changed && "dl-changed",
