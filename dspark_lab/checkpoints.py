@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +31,7 @@ FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 """What is downloaded of a model."""
 
 
-def resolve(source: str | Path, what: str, files: Sequence[str] = FILES) -> Path:
+def resolve(source: str | Path, what: str, files: Sequence[str] = FILES, kinds: Iterable[str] = ()) -> Path:
     """The folder of a model: a local one as it is, of a hub id such ``files`` downloaded to the Hugging Face cache."""
     if not isinstance(source, (str, Path)) or not str(source).strip():
         raise LabError(
@@ -43,7 +43,8 @@ def resolve(source: str | Path, what: str, files: Sequence[str] = FILES) -> Path
         return folder
     local = isinstance(source, Path) or source.startswith((".", "/", "~")) or os.path.isdir(folder.parent)
     if local or str(source).count("/") != 1:
-        raise LabError(f"the {what} {source} is no folder, and no hub id of the form owner/name either.")
+        known = f"no kind ({', '.join(kinds)}), " if kinds else ""
+        raise LabError(f"the {what} {source} is {known}no folder, and no hub id of the form owner/name either.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

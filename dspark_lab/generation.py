@@ -70,7 +70,7 @@ def speculate(
             to no callable either.
 
     Raises:
-        LabError: when generating, where an option cannot be honoured: more than one sequence, beams, assistants, logits
+        LabError: when generating, where an option cannot be honoured: more than one sequence, beams, logits
             processors (penalties and the like), scores or states to be returned, padding, a cache with content.
     """
     chosen = Settings(gamma=gamma, tree=tree, seed=0 if seed is None else seed)

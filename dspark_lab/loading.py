@@ -135,7 +135,7 @@ def load_drafter(source: str | Path, target: Target) -> Drafter:
             f"the drafter {kind.name!r} ships for the pocket target only: name the folder or hub id of one that was "
             f"trained for {target.info.name}, or train it (dspark-lab train drafter)."
         )
-    folder = resolve(source, "drafter")
+    folder = resolve(source, "drafter", kinds=KINDS)
     files = weight_files(folder)
     config = read_config(folder)
     match_tokenizer(folder, target.tokenizer)

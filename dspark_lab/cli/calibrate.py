@@ -63,8 +63,8 @@ def calibrate(
         raise LabError(f"--rounds is {rounds}, but must be at least 1: {ROUNDS:,} are usual.")
     options.check_outputs(json=json)
     place = folder or _beside(drafter)
-    runs.make_folder("--out" if folder else "the drafter's folder", place)
     lab = options.open_pair(target, drafter, False, device)
+    runs.make_folder("--out" if folder else "the drafter's folder", place)
     from dspark_lab.scheduling.calibration import FILE, ROUNDS_FILE, fit_sts, stored_calibration
 
     _say_replaced(place, lab, temperatures)
@@ -84,6 +84,11 @@ def calibrate(
         return
     for fit in found.fits:
         out().print(_table(fit, found.drafter.name))
+        if fit.held_out and fit.held_out.mean_after > fit.held_out.mean_before:
+            say(
+                f"On rounds that it was not fitted to this is worse than no calibration: record more than --rounds {rounds}.",
+                "yellow",
+            )
     former = stored_calibration(place, found.drafter, found.target)
     whole = former.joined(found) if former else found
     whole.save(place / FILE)

@@ -109,7 +109,9 @@ StepRate = Annotated[
     str, name_option("What a step costs by its tokens: a name, or a file of dspark-lab profile.", True, _SCHEDULING)
 ]
 TargetModel = Annotated[str | None, name_option("A folder or hub id.", "the pocket pair", _MODELS)]
-DrafterModel = Annotated[str | None, name_option("A DSpark or DFlash checkpoint for the target.", panel=_MODELS)]
+DrafterModel = Annotated[
+    str | None, name_option("A kind, or a checkpoint for the target: a folder or a hub id.", panel=_MODELS)
+]
 NoDrafter = Annotated[bool, typer.Option("--no-drafter", help="Decode one token a round.", rich_help_panel=_MODELS)]
 Device = Annotated[str | None, name_option("cpu, cuda, ...", "CUDA when there is one", _MODELS)]
 TraceFile = Annotated[Path | None, file_option("Record every round in this file.")]

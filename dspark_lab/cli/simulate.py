@@ -48,8 +48,11 @@ def simulate(
     ] = None,
     gamma: Annotated[int | None, options.whole_option("Cut every draft to so many tokens.", "as recorded")] = None,
     step_rate: Annotated[
-        str, options.name_option("deepseek-v4-flash, deepseek-v4-pro, pocket-cpu, roofline:GPU:MODEL, or a file.")
-    ] = "deepseek-v4-flash",
+        str | None,
+        options.name_option(
+            "deepseek-v4-flash, deepseek-v4-pro, pocket-cpu, roofline:GPU:MODEL, or a file.", "deepseek-v4-flash"
+        ),
+    ] = None,
     mix: Annotated[str | None, options.name_option("Weights of domains, as math=2,chat=1.", "all alike")] = None,
     answer_tokens: Annotated[int | None, options.whole_option("Tokens of every answer.", "as recorded")] = None,
     draft_ms: Annotated[float, options.number_option("Milliseconds of drafting a step.")] = 0.0,
@@ -83,9 +86,12 @@ def simulate(
     if paper is not None:
         if paper not in PAPER:
             raise LabError(f"--paper is {paper!r}, but must be one of {', '.join(PAPER)}.")
-        for option, value in (("--drafter", drafter), ("--arrivals", arrivals), ("--gamma", gamma)):
+        own = {"--drafter": drafter, "--arrivals": arrivals, "--gamma": gamma, "--step-rate": step_rate}
+        for option, value in own.items():
             if value is not None:
-                raise LabError(f"--paper {paper} has drafters, lengths and arrivals of its own: leave {option} out.")
+                raise LabError(
+                    f"--paper {paper} has drafters, lengths, arrivals and a step rate of its own: leave {option} out."
+                )
         policy, step_rate, requests = policy or [PAPER_POLICY], paper, requests or PAPER_REQUESTS
         if len(policy) > 1:
             raise LabError(f"--paper {paper} compares DSpark-5 under one policy with MTP-1: give --policy once.")
@@ -104,7 +110,7 @@ def simulate(
     from dspark_lab.evaluation.paper_data import PaperData
     from dspark_lab.scheduling.contenders import MTP_1, caveats, contender_named
 
-    data, rate = PaperData.load(paper_data), step_rate_named(step_rate)
+    data, rate = PaperData.load(paper_data), step_rate_named(step_rate or "deepseek-v4-flash")
     given: dict[str, Any] = {"draft_ms": draft_ms, "draft_share": draft_share, "raw": raw}
     contenders = (
         _paper_contenders(policy or [PAPER_POLICY], given)
@@ -119,6 +125,11 @@ def simulate(
         say(note, "yellow")
     if not draft_ms and not draft_share:
         say("Drafting is taken to cost no time: --draft-ms or --draft-share says what it does.", "yellow")
+    elif paper:
+        say(
+            "That is added to DSpark-5's steps: MTP-1's drafting is in the step rate, which the paper's MTP-1 line implies.",
+            "yellow",
+        )
     model = PAPER[paper] if paper else ""
     swept = _run(contenders, rate, loads, arrivals, weights, answer_tokens, steps, seed, workers)
     from dspark_lab.evaluation import serving

@@ -31,9 +31,9 @@ def train_drafter(
     head: Annotated[
         str | None, name("DSpark's sequential head: vanilla (Markov), gated or rnn.", _DRAFTER, "the kind's own")
     ] = None,
-    layers: Annotated[int, whole("Draft layers.", _DRAFTER)] = 2,
+    layers: Annotated[int | None, whole("Draft layers of DSpark, DFlash and the draft model.", _DRAFTER, "2")] = None,
     block: Annotated[int, whole("Tokens drafted a round.", _DRAFTER)] = 7,
-    rank: Annotated[int, whole("Rank of the sequential head; 0 for none.", _DRAFTER)] = 64,
+    rank: Annotated[int | None, whole("Rank of the sequential head; 0 for none.", _DRAFTER, "64")] = None,
     taps: Annotated[
         str | None, name("Target layers read, such as 1,4,6.", _DRAFTER, "an early, a middle and a late one")
     ] = None,
@@ -93,7 +93,8 @@ def train_drafter(
     """
     least = 1 if batch is None else batch
     limits = {
-        "layers": (layers, 1, 64), "block": (block, 1, 64), "rank": (rank, 0, 4096), "batch": (least, 1, 2**20),
+        "layers": (2 if layers is None else layers, 1, 64), "block": (block, 1, 64),
+        "rank": (64 if rank is None else rank, 0, 4096), "batch": (least, 1, 2**20),
         "anchors": (anchors, 1, 2**16), "answers": (answers, 1, 2**32), "longest": (longest, 1, 2**24),
         "together": (together, 1, 4096), "save-every": (save_every, 1, 2**32), "accumulate": (accumulate or 1, 1, 2**20),
     }  # fmt: skip
@@ -114,8 +115,6 @@ def train_drafter(
     out = out or RUNS / kind
     work = work or out / "work"
     answers_in = answers_in or work / "answers"
-    runs.make(out=out, work=work, answers_in=answers_in, cache_states=cache_states)
-
     import torch
 
     from dspark_lab.checkpoints import POCKET
@@ -123,12 +122,18 @@ def train_drafter(
     from dspark_lab.memory import keep_freed
     from dspark_lab.training.answers import Answered, regenerate
     from dspark_lab.training.conversations import corpus_conversations, read_conversations
-    from dspark_lab.training.kinds import Options, training_of, usual_loss
+    from dspark_lab.training.kinds import HEADED, LAYERED, Options, check_loss, training_of, usual_loss
     from dspark_lab.training.losses import LossWeights
     from dspark_lab.training.processes import first_alone, processes
     from dspark_lab.training.trainer import USUAL_BATCH, Plan, Trainer, mask_token
 
     module, weights = training_of(kind), usual_loss(kind) if loss is None else LossWeights.parse(loss)
+    check_loss(kind, weights)
+    for option, given, kinds in (("layers", layers, LAYERED), ("head", head, HEADED), ("rank", rank, HEADED)):
+        if given is not None and kind not in kinds:
+            raise LabError(
+                f"--{option} is {given}, but {kind} has no such choice: leave it out, or take {', '.join(kinds)}."
+            )
     asked = read_conversations(prompts, answers) if prompts else corpus_conversations(answers, seed)
     asking = None
     if server is not None:
@@ -141,12 +146,14 @@ def train_drafter(
     group = processes()
     loaded = load_target(target or POCKET / "target", runs.device(device, group))
     shape = Options(
-        kind, mask_token(loaded), head=head or Options.head, layers=layers, block_size=block, rank=rank, anchors=anchors,
+        kind, mask_token(loaded), head=head or Options.head, layers=limits["layers"][0], block_size=block,
+        rank=limits["rank"][0], anchors=anchors,
         taps=_taps(layers_read, loaded.config.num_hidden_layers), confidence=weights.conf > 0,
     )  # fmt: skip
     parts = accumulate or group.count
     plan = Plan(shape, weights, cycles, batch or -(-USUAL_BATCH // parts) * parts, parts, lr, seed, optimizer, adamw_lr)
     module.new_model(loaded.model, shape)  # what cannot be built is refused before the target answers for hours
+    runs.make(out=out, work=work, answers_in=answers_in, cache_states=cache_states)
     if group.first:
         say(f"checkpoints and logs are in {work}; after an interruption the same command goes on from there")
 

@@ -230,7 +230,7 @@ def _positions(found: Report) -> list[Table]:
     tables = []
     for part, title in (
         ("conditional", "acceptance at position k where all before were accepted"),
-        ("cumulative", "rounds that accepted position k"),
+        ("cumulative", "of the rounds that drafted position k, those that accepted it and all before"),
     ):
         table = plain_table(title, "drafter", "domain", *deepest)
         for name, result in found.drafters.items():

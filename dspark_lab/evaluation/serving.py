@@ -20,7 +20,8 @@ MTP, DSPARK = "MTP-1", "DSpark-5"
 METHODS = {"mtp": MTP, "dspark": DSPARK}
 LEGEND = (
     "R: requests at once; a user: tok/s of each, half of them reach p50, 95% reach p95; budget: tokens verified a request "
-    "(1 + l); tau: tokens yielded; verify: tau over budget; waste: draft tokens rejected; step: milliseconds; wait: "
+    "(1 + l); tau: tokens yielded; verify: tau over budget; waste: draft tokens rejected; step: milliseconds, with "
+    "arrivals idle ones among them; wait: "
     "seconds from coming to admission"
 )
 ROWS = 12

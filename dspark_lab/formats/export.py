@@ -82,7 +82,11 @@ def _read(folder: Path, config: Mapping[str, Any], form: str) -> tuple[DraftConf
     kind, model = MODELS.get(architecture, (None, None))
     if kind not in FORMATS[form] or kind is None or model is None:
         can = " or ".join(name for name, kinds in FORMATS.items() if kind in kinds)
-        remedy = f"--format {can} can" if can else f"choose one of {', '.join(MODELS)}"
+        remedy = (
+            f"--format {can} can"
+            if can
+            else f"choose one of {', '.join(name for name, (of, _) in MODELS.items() if of in FORMATS[form])}"
+        )
         raise LabError(f"the {form} format cannot describe the drafter in {folder}, a {architecture}: {remedy}.")
     try:
         c = kind.from_json(config)

@@ -142,14 +142,19 @@ def make_pool(
     survival: ArrayLike, step_rate: StepRate, drafted: ArrayLike | None = None, earlier: ArrayLike | None = None
 ) -> Pool:
     """The candidates of a step. Arguments and errors are those of ``schedule``."""
+    if not isinstance(step_rate, StepRate):
+        raise LabError(
+            f"the step rate is {step_rate!r}, but must be a StepRate: StepRate.each([...]), or step_rate_named(NAME)."
+        )
     a = _checked(survival)
     gamma, requests = a.shape
     if drafted is None:
         counts, candidates = np.full(requests, gamma), a.size
     else:
-        counts = np.asarray(drafted, dtype=np.int64)
+        given = np.asarray(drafted)
+        counts = given.astype(np.int64) if given.dtype.kind in "iu" else np.full(0, -1)
         if counts.shape != (requests,) or counts.min() < 0 or counts.max() > gamma:
-            raise LabError(f"drafted is {drafted!r}, but must be {requests} numbers from 0 to {gamma}.")
+            raise LabError(f"drafted is {drafted!r}, but must be {requests} whole numbers from 0 to {gamma}.")
         candidates = int(counts.sum())
     step_rate.between(requests, requests + candidates)  # an error of its own where it is not known so far
     return Pool(a, counts, candidates, step_rate, None if earlier is None else _checked(earlier).T)

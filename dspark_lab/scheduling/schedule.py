@@ -76,6 +76,10 @@ def schedule(
         LabError: there is no request; a survival is no probability or rises; SPS is not known far enough; the policy gave
             no lengths that could be verified.
     """
+    if isinstance(policy, str):
+        raise LabError(
+            f"the policy is {policy!r}, but must be a Policy: policy_named({policy!r}) gives the one of that name."
+        )
     pool = make_pool(survival, step_rate, drafted, earlier)
     return Plan(policy, _checked(policy, pool), pool)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from dspark_lab.drafters.registry import KINDS
 from dspark_lab.errors import LabError
-from dspark_lab.training.losses import LossWeights
+from dspark_lab.training.losses import TERMS, LossWeights
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ TRAINABLE = {
 }
 """Module of ``dspark_lab.training``, by name of the kind."""
 
+HEADED = tuple(kind for kind in TRAINABLE if kind.startswith("dspark"))
+LAYERED = (*HEADED, "dflash", "draft-model")
+"""The kinds whose sequential head, and whose number of layers, can be chosen."""
+
 
 def usual_loss(kind: str) -> LossWeights:
     """What ``kind`` is trained with: the cross entropy to all that the target could have said, L_kl, which learns sooner than
@@ -69,6 +73,15 @@ def usual_loss(kind: str) -> LossWeights:
     """
     dspark = kind.startswith("dspark")
     return LossWeights(ce=0.0, tv=0.9, conf=1.0, kl=1.0) if dspark else LossWeights(ce=0.0, tv=0.0, conf=0.0, kl=1.0)
+
+
+def check_loss(kind: str, weights: LossWeights) -> None:
+    """Raises LabError where the loss trains nothing of ``kind``: the confidence term, alone, of one without confidences."""
+    if not kind.startswith("dspark") and not any(getattr(weights, term) for term in TERMS if term != "conf"):
+        raise LabError(
+            f"the loss conf={weights.conf:g} trains a confidence head, which {kind} does not have, so nothing would be trained: "
+            f"write kl=1, for example."
+        )
 
 
 def training_of(kind: str) -> Any:

@@ -138,7 +138,7 @@ def check_round(view: View, r: Round) -> None:
     if token is None:
         return same(place, text.strip(), "")
     kind = r.final.kind if r.gamma else "drawn"
-    same(place, text.strip(), chip_text(token))
+    same(place, text.strip().removeprefix("◆"), chip_text(token))
     same(place, spoken, f"{kind} {chip_text(token)}")
     same(f"{place}, verdict", table["verdict-final"][0].split()[-1], kind)
     number(f"{place}, u", table["u-final"][1].removeprefix("u "), r.final.u)

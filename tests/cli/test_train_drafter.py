@@ -73,7 +73,7 @@ def test_tensorboard_and_a_plain_log_tell_of_every_position(
 
 
 def test_trainings_share_their_answers(cli: Any, small: list[str]) -> None:
-    for out, kind in (("a", "dspark"), ("b", "dflash")):
+    for out, kind in (("a", "dspark"), ("b", "dspark-gated")):
         result = cli(*small, "--kind", kind, "--out", out, "--steps", "1", "--answers-in", "answers")
         assert result.exit_code == 0, result.output
     assert not Path("a/work/answers").exists()

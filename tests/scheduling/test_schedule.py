@@ -158,7 +158,7 @@ def test_a_step_rate_that_ends_too_early_is_refused(policy):
 
 def test_wrong_numbers_of_drafted_tokens_are_refused():
     for drafted in ([4, 1], [-1, 1], [1]):
-        with pytest.raises(LabError, match="2 numbers from 0 to 3"):
+        with pytest.raises(LabError, match="2 whole numbers from 0 to 3"):
             schedule(np.ones((2, 3)), StepRate.each([1.0] * 8), drafted=drafted)
 
 

@@ -59,7 +59,6 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         examples = find_examples(self._folder)
         self.controls = to_json(contract.Controls())
         self.info = to_json(contract.AppInfo(examples, "", BLOCK_SIZE, self._limits.prompt, self._limits.tokens))
-        self.speeds = None
         if examples:
             self._show_example(examples[0].domain, examples[0].index)
         self.set_status(self.idle_state)
@@ -134,9 +133,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
 
     def _show_example(self, domain: str, index: int, cursor: contract.Cursor | None = None) -> None:
         trace = Trace.load(self._folder / f"{domain}_{index}.json")
-        known = {
-            name: trace.settings[name] for name in ("temperature", "top_k", "top_p", "seed") if name in trace.settings
-        }
+        known = {n: trace.settings[n] for n in ("temperature", "top_k", "top_p", "seed") if n in trace.settings}
         gamma = trace.settings.get("gamma")
         if gamma is None:
             gamma = trace.rounds[0].gamma if trace.rounds else BLOCK_SIZE
