@@ -92,6 +92,24 @@ def test_the_tour_is_offered_once_shows_the_real_things_and_can_be_left(
     expect(page.get_by_test_id("tour-open")).to_be_focused()
 
 
+def test_a_guess_is_answered_before_the_next_and_nothing_tells_it_before(
+    still: str, session: Session, open_page: Callable[..., Page]
+) -> None:
+    """With the numbers of the position beside the question, and another question right behind it."""
+    page = open_page(still)
+    r = next(r for r in session.rounds if r.accepted > 0 and r.verify_length > 1)
+    page.get_by_test_id("predict").check()
+    page.get_by_test_id(f"round-chip-{r.index}").click()
+    page.get_by_test_id("phase-verify").click()
+    expect(page.locator(".dl-facts > span").nth(3)).to_have_text("u = –")
+    for answer, said in (("yes", "Right."), ("no" if r.accepted > 1 else "yes", "Not this time.")):
+        expect(page.get_by_test_id("question")).to_be_visible()
+        expect(page.locator(".dl-numbers")).to_contain_text("τ ?")
+        page.get_by_test_id(f"predict-{answer}").click()
+        told = page.get_by_test_id("feedback").or_(page.get_by_test_id("cause").filter(has_text="so")).first
+        expect(told).to_contain_text(said)
+
+
 def test_a_pencil_covers_no_number(still: str, open_page: Callable[..., Page]) -> None:
     page = open_page(still)
     cell = page.get_by_test_id("cell-draft-2")

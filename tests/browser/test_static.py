@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from dspark_lab import Settings, Trace
 from dspark_lab.loading import Lab
 from dspark_lab.rounds import Token
-from dspark_widgets import export_html
+from dspark_widgets import SchedulerView, export_html
 from tests.browser import helpers
 from tests.browser.conftest import Watch
 from tests.browser.reading import check_round, check_text, check_trace, go_to_round, phase, steps_of
@@ -100,3 +100,17 @@ def test_a_draft_tree_is_shown_node_by_node(
     helpers.screenshots(page, "tree")
     page.set_viewport_size(helpers.PHONE)
     helpers.check_no_sideways_scroll(page)
+
+
+def test_a_long_text_is_a_page_too(
+    pocket_lab: Lab, tmp_path: Path, open_page: Callable[..., Page], watch: Watch
+) -> None:
+    settings = Settings(seed=3, temperature=3.0, max_new_tokens=150, policy="early-break", load=60)
+    session = pocket_lab.session("Can you recommend a thrilling book for my teacher?", settings).run()
+    trace = session.trace()
+    assert len(trace.rounds) > 60
+    file = export_html(SchedulerView(session), tmp_path / "long.html")
+    assert file.stat().st_size < 1_500_000 and 'type="application/gzip"' in file.read_text(encoding="utf-8")
+    page = open_page(file.as_uri())
+    expect(page.get_by_test_id("plan-length")).to_contain_text(str(trace.rounds[0].verify_length))
+    assert watch.requests == [file.as_uri()]

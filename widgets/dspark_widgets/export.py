@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import html
 import json
 from pathlib import Path
@@ -37,10 +39,14 @@ body:has(.dl[data-theme="dark"]) {{ background: #15181d; }}
 <body>
 <div id="lab"></div>
 <noscript>This page steps through a recorded trace and needs JavaScript.</noscript>
-<script id="payload" type="application/json">{payload}</script>
+<script id="payload" type="application/{form}">{payload}</script>
 <script type="module">
 {script}
-mountStatic(document.getElementById("lab"), JSON.parse(document.getElementById("payload").textContent));
+const held = document.getElementById("payload");
+const bytes = (text) => new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]);
+const unpacked = (text) => bytes(text).stream().pipeThrough(new DecompressionStream("gzip"));
+const state = held.type.endsWith("json") ? JSON.parse(held.textContent) : await new Response(unpacked(held.textContent)).json();
+mountStatic(document.getElementById("lab"), state);
 </script>
 </body>
 </html>
@@ -85,7 +91,7 @@ def export_html(source: Trace | Snapshot, path: str | Path) -> Path:
     """Write a trace, which then shows in the stepper, or a view with all that it shows now, as a self-contained page, and
     return its path; an old file is replaced only by a whole one.
 
-    Long traces are written with six digits a number, so that the page stays under 1.5 MB.
+    Long traces are packed (gzip), so that the page stays under 1.5 MB.
 
     Raises:
         LabError: there are no rounds to show, they are too long for one page, or the file cannot be written.
@@ -98,7 +104,7 @@ def export_html(source: Trace | Snapshot, path: str | Path) -> Path:
         raise LabError("the trace has no rounds, so there is nothing to step through: run the session first.")
     path, page = Path(path), _page(state)
     if len(page.encode()) > SIZE_LIMIT:
-        page = _page(_rounded(state))
+        page = _page(state, packed=True)
     size = len(page.encode())
     if size > SIZE_LIMIT:
         raise LabError(
@@ -112,14 +118,18 @@ def _stepper(trace: Trace) -> dict[str, Any]:
     return {"kind": "stepper", "trace": trace.to_json()}
 
 
-def _page(state: dict[str, Any]) -> str:
+def _page(state: dict[str, Any], packed: bool = False) -> str:
     script, css = bundle()
     prompt = (state.get("trace") or state.get("race") or {}).get("prompt", "")
     title = html.escape(f"{prompt[:60]} | DSpark Lab" if prompt else "DSpark Lab")
-    payload = embed_json(state)
+    payload, form = embed_json(state), "json"
+    if packed:
+        payload, form = base64.b64encode(gzip.compress(payload.encode(), mtime=0)).decode(), "gzip"
     scripts = "\n".join([*translations().values(), _plain(script)])
     inline = scripts.replace("</script", "<\\/script").replace("<!--", "<\\!--")  # nothing can close the element
-    return _PAGE.format(policy=_POLICY, title=title, css=css.replace("</", "<\\/"), payload=payload, script=inline)
+    return _PAGE.format(
+        policy=_POLICY, title=title, css=css.replace("</", "<\\/"), form=form, payload=payload, script=inline
+    )
 
 
 def _plain(script: str) -> str:
@@ -130,11 +140,3 @@ def _plain(script: str) -> str:
     if "mountStatic" not in names:
         raise LabError("the views' bundle has no mountStatic export: run `npm run build` in widgets/js.")
     return f"{head}\nconst mountStatic = {names['mountStatic']};"
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, list) else value
