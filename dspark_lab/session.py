@@ -12,7 +12,7 @@ from dspark_lab.errors import LabError
 from dspark_lab.prompts import clean_prompt, encode_prompt
 from dspark_lab.rounds import Round
 from dspark_lab.scheduling.live import rate_up_to
-from dspark_lab.settings import Overrides, Settings
+from dspark_lab.settings import DEFAULT_RATE, Overrides, Settings
 from dspark_lab.target import Target
 from dspark_lab.trace import SCHEMA_VERSION, Trace
 
@@ -197,5 +197,5 @@ def check_gamma(settings: Settings, drafter: Drafter | None) -> None:
             f"choose 0 to {drafter.block_size}."
         )
     check_tree(settings, drafter)
-    if settings.policy != "fixed" or settings.load:
+    if settings.policy != "fixed" or settings.load or settings.step_rate != DEFAULT_RATE:
         rate_up_to(settings.step_rate, 1)

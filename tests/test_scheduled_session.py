@@ -237,6 +237,10 @@ def test_confidences_out_of_range_are_refused(confidence: dict[int, float], said
 def test_a_step_rate_that_is_not_there_is_refused_before_the_first_round() -> None:
     with pytest.raises(LabError, match="no step rate 'abacus'"):
         Session(TARGET, drafter(), "abc", Settings(policy="early-break", step_rate="abacus"))
+    with pytest.raises(
+        LabError, match="abacus"
+    ):  # nothing asks for it, but it would be recorded as if it had been used
+        Session(TARGET, drafter(), "abc", Settings(step_rate="abacus"))
 
 
 def test_a_step_rate_measured_again_is_read_again(tmp_path: Path) -> None:

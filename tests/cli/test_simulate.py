@@ -99,6 +99,7 @@ def test_the_papers_figures_in_shape(cli: Any) -> None:
         (["--draft-ms", "-1"], ["draft_ms", "-1.0"]),
         (["--paper", "fig7"], ["--paper is 'fig7'", "deepseek-v4-flash"]),
         (["--paper", "deepseek-v4-pro", "--gamma", "3"], ["leave --gamma out"]),
+        (["--paper", "deepseek-v4-pro", "--step-rate", "pocket-cpu"], ["leave --step-rate out"]),
         (["--paper-data", "p.json"], ["--paper-data p.json", "--paper"]),
         (["--paper", "deepseek-v4-pro", "--policy", "lagged", "--policy", "fixed"], ["--policy once"]),
         (["--json", "gone/s.json"], ["--json gone/s.json", "no folder gone"]),

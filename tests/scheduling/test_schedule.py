@@ -157,7 +157,7 @@ def test_a_step_rate_that_ends_too_early_is_refused(policy):
 
 
 def test_wrong_numbers_of_drafted_tokens_are_refused():
-    for drafted in ([4, 1], [-1, 1], [1]):
+    for drafted in ([4, 1], [-1, 1], [1], [1.5, 1], [float("nan"), 1]):
         with pytest.raises(LabError, match="2 whole numbers from 0 to 3"):
             schedule(np.ones((2, 3)), StepRate.each([1.0] * 8), drafted=drafted)
 
@@ -215,3 +215,10 @@ def test_a_policy_may_say_it_as_a_list():
 
 def test_another_policy_can_be_handed_in():
     assert list(schedule(np.ones((2, 4)), StepRate.each([1.0] * 10), Half()).lengths) == [2, 2]
+
+
+def test_what_is_no_policy_and_no_step_rate_is_refused() -> None:
+    with pytest.raises(LabError, match="policy_named"):
+        schedule([[0.9]], StepRate.each([1.0, 0.9]), "early-break")  # type: ignore[arg-type]
+    with pytest.raises(LabError, match="must be a StepRate"):
+        schedule([[0.9]], [1.0, 0.9])  # type: ignore[arg-type]
