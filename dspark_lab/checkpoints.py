@@ -110,8 +110,15 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path, *, assign: bool = False) -> None:
     """Load ``tensors`` into ``model``, with ``assign`` themselves instead of their values. Raises LabError where some are
-    missing or of another shape."""
-    missing = sorted(set(model.state_dict()) - set(tensors))
+    missing or of another shape, or layers are there that the model does not have."""
+    own = set(model.state_dict())
+    beyond = sorted(name for name in set(tensors) - own if name.startswith("layers."))
+    if beyond:
+        raise LabError(
+            f"the drafter in {folder} does not fit its own config.json, which describes no {beyond[0]!r} ({len(beyond)} such "
+            f"tensors): get it again."
+        )
+    missing = sorted(own - set(tensors))
     if missing:
         raise LabError(f"the drafter in {folder} lacks {missing[0]!r} ({len(missing)} tensors in all): get it again.")
     try:

@@ -141,6 +141,7 @@ def test_a_drafter_without_config_is_named(pair: Path) -> None:
         ({"num_target_layers": 36}, "its number of target layers is 36, the target's 4"),
         ({"intermediate_size": 64}, "does not fit its own config.json"),
         ({"num_hidden_layers": 3}, r"lacks 'layers\.2\."),
+        ({"num_hidden_layers": 1}, r"describes no 'layers\.1\."),
         ({"architectures": ["LlamaModel"]}, r"architecture is \['LlamaModel'\]"),
         ({"architectures": ...}, "architecture is None"),
         ({"block_size": ...}, "lacks 'block_size'"),
