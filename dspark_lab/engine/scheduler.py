@@ -38,6 +38,10 @@ class Scheduler:
                 raise LabError(
                     f"the policy {policy.name!r} needs a step rate: hand in step_rate, say one of dspark-lab profile."
                 )
+            if not isinstance(step_rate, StepRate):
+                raise LabError(
+                    f"step_rate is {step_rate!r}, but must be a StepRate: step_rate_named({str(step_rate)!r}) may be one."
+                )
             step_rate(tokens)
         self._policy, self._step_rate, self._calibration = policy, step_rate, calibration_of(drafter)
         self._survivals: deque[NDArray[np.float64]] = deque(maxlen=2)  # of the last two steps

@@ -91,8 +91,12 @@ class Fixed:
     capacity_lags: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.length is not None and not 0 <= self.length < MOST_LENGTH:
-            raise LabError(f"the fixed verify length is {self.length}, but must be from 0 to {MOST_LENGTH - 1:,}.")
+        if self.length is not None and not (
+            isinstance(self.length, (int, np.integer)) and 0 <= self.length < MOST_LENGTH
+        ):
+            raise LabError(
+                f"the fixed verify length is {self.length!r}, but must be a whole number from 0 to {MOST_LENGTH - 1:,}."
+            )
 
     @property
     def name(self) -> str:
@@ -111,8 +115,8 @@ class Threshold:
     capacity_lags: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.least <= 1:
-            raise LabError(f"the confidence threshold is {self.least}, but must be from 0 to 1.")
+        if not (isinstance(self.least, (int, float)) and 0 <= self.least <= 1):
+            raise LabError(f"the confidence threshold is {self.least!r}, but must be a number from 0 to 1.")
 
     @property
     def name(self) -> str:
@@ -157,6 +161,8 @@ def policy_named(name: str) -> Policy:
     Raises:
         LabError: there is none of that name, or its number is wrong.
     """
+    if not isinstance(name, str):
+        raise LabError(f"the policy is {name!r}, but must be a name, such as early-break or fixed:4.")
     if name in _ADDED:
         return _ADDED[name]
     kind, colon, number = name.partition(":")

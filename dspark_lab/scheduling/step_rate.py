@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,6 +51,11 @@ class StepRate:
             raise LabError(
                 f"a step rate has {len(self.rates)} rates for {len(self.tokens)} numbers of tokens, but there must be as "
                 f"many of both, and one at least. {REMEDY}"
+            )
+        if not all(isinstance(n, Integral) for n in self.tokens) or not all(isinstance(r, Real) for r in self.rates):
+            raise LabError(
+                f"a step rate's numbers of tokens must be whole, and its rates numbers, but the first are {self.tokens[0]!r} and "
+                f"{self.rates[0]!r}. {REMEDY}"
             )
         if self.tokens[0] < 1 or any(b <= a for a, b in zip(self.tokens, self.tokens[1:], strict=False)):
             raise LabError(f"a step rate's numbers of tokens must rise from 1 or more, but are {_short(self.tokens)}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -222,3 +223,19 @@ def test_what_is_no_policy_and_no_step_rate_is_refused() -> None:
         schedule([[0.9]], StepRate.each([1.0, 0.9]), "early-break")  # type: ignore[arg-type]
     with pytest.raises(LabError, match="must be a StepRate"):
         schedule([[0.9]], [1.0, 0.9])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Fixed("3"), "fixed verify length is '3'"),
+        (lambda: Fixed(2.5), "fixed verify length is 2.5"),
+        (lambda: Threshold("x"), "threshold is 'x'"),
+        (lambda: policy_named(3), "policy is 3"),
+        (lambda: StepRate((1,), ("a",)), "rates numbers"),
+        (lambda: StepRate((1.5, 2), (1.0, 1.0)), "must be whole"),
+    ],
+)
+def test_what_is_no_number_is_refused(make: Callable[[], object], said: str) -> None:
+    with pytest.raises(LabError, match=said):
+        make()
