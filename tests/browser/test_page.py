@@ -87,6 +87,7 @@ def test_the_tour_is_offered_once_shows_the_real_things_and_can_be_left(
     expect(page.get_by_test_id("stepper")).to_be_visible()
     expect(page.get_by_test_id("tour-offer")).to_have_count(0)
     page.get_by_test_id("tour-open").click()
+    expect(following).to_be_focused()
     page.keyboard.press("Escape")
     expect(tour).to_have_count(0)
     expect(page.get_by_test_id("tour-open")).to_be_focused()
