@@ -122,13 +122,12 @@ def train_drafter(
     from dspark_lab.memory import keep_freed
     from dspark_lab.training.answers import Answered, regenerate
     from dspark_lab.training.conversations import corpus_conversations, read_conversations
-    from dspark_lab.training.kinds import HEADED, LAYERED, Options, check_loss, training_of, usual_loss
+    from dspark_lab.training.kinds import HEADED, LAYERED, Options, training_of, usual_loss
     from dspark_lab.training.losses import LossWeights
     from dspark_lab.training.processes import first_alone, processes
     from dspark_lab.training.trainer import USUAL_BATCH, Plan, Trainer, mask_token
 
     module, weights = training_of(kind), usual_loss(kind) if loss is None else LossWeights.parse(loss)
-    check_loss(kind, weights)
     for option, given, kinds in (("layers", layers, LAYERED), ("head", head, HEADED), ("rank", rank, HEADED)):
         if given is not None and kind not in kinds:
             raise LabError(

@@ -26,7 +26,7 @@ from dspark_lab.target import Target
 from dspark_lab.trace import ModelInfo
 from dspark_lab.training.answers import AnswerBatches, Answered
 from dspark_lab.training.claims import claim
-from dspark_lab.training.kinds import Options, training_of, usual_loss
+from dspark_lab.training.kinds import Options, check_loss, training_of, usual_loss
 from dspark_lab.training.loop import Numbers, Schedule, train
 from dspark_lab.training.losses import LossWeights
 from dspark_lab.training.optimizers import OPTIMIZERS
@@ -68,6 +68,8 @@ class Plan:
     adamw_lr: float | None = None
 
     def __post_init__(self) -> None:
+        if self.loss is not None:
+            check_loss(self.options.kind, self.loss)
         if self.accumulate < 1 or self.batch % self.accumulate:
             raise LabError(
                 f"a batch of {self.batch} answers cannot be divided by {self.accumulate}: let --batch be a multiple of "

@@ -115,7 +115,6 @@ def test_a_killed_training_goes_on_and_ends_bitwise_the_same(cli: Any, small: li
     ("options", "words"),
     [
         (["--kind", "gpt"], "'gpt' is no kind"),
-        (["--kind", "medusa", "--loss", "conf=1"], "medusa does not have, so nothing would be trained"),
         (["--kind", "eagle3"], "--layers is 1, but eagle3 has no such choice"),
         (["--kind", "dflash"], "--rank is 8, but dflash has no such choice"),
         (["--head", "lstm"], "'lstm'"),

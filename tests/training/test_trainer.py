@@ -211,3 +211,9 @@ def test_rates_that_are_left_open_are_the_usual_ones(plan: Plan) -> None:
     assert (Plan(shape, lr=0.8).settled().adamw_lr, Plan(shape, lr=0.1, adamw_lr=0.3).settled().adamw_lr) == (1.0, 0.3)
     with pytest.raises(LabError, match="AdamW rate is 0.1, which is for what Muon leaves.*--lr"):
         Plan(shape, optimizer="adamw", adamw_lr=0.1)
+
+
+def test_a_loss_that_trains_nothing_of_a_kind_is_refused() -> None:
+    with pytest.raises(LabError, match="medusa does not have, so nothing would be trained"):
+        Plan(Options("medusa", 0), LossWeights(ce=0.0, tv=0.0, conf=1.0))
+    Plan(Options("dspark", 0), LossWeights(ce=0.0, tv=0.0, conf=1.0))
