@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REQUESTS, PAPER_REQUESTS = "1,2,4,8,16,32,64,128,256", "1-10,12-48:4,56-264:8"
 POLICY, PAPER_POLICY = "early-break", "lagged"
+RATE = "deepseek-v4-flash"
 PAPER_GAMMA = 5
 
 
@@ -49,9 +50,7 @@ def simulate(
     gamma: Annotated[int | None, options.whole_option("Cut every draft to so many tokens.", "as recorded")] = None,
     step_rate: Annotated[
         str | None,
-        options.name_option(
-            "deepseek-v4-flash, deepseek-v4-pro, pocket-cpu, roofline:GPU:MODEL, or a file.", "deepseek-v4-flash"
-        ),
+        options.name_option("deepseek-v4-flash, deepseek-v4-pro, pocket-cpu, roofline:GPU:MODEL, or a file.", RATE),
     ] = None,
     mix: Annotated[str | None, options.name_option("Weights of domains, as math=2,chat=1.", "all alike")] = None,
     answer_tokens: Annotated[int | None, options.whole_option("Tokens of every answer.", "as recorded")] = None,
@@ -110,7 +109,7 @@ def simulate(
     from dspark_lab.evaluation.paper_data import PaperData
     from dspark_lab.scheduling.contenders import MTP_1, caveats, contender_named
 
-    data, rate = PaperData.load(paper_data), step_rate_named(step_rate or "deepseek-v4-flash")
+    data, rate = PaperData.load(paper_data), step_rate_named(RATE if step_rate is None else step_rate)
     given: dict[str, Any] = {"draft_ms": draft_ms, "draft_share": draft_share, "raw": raw}
     contenders = (
         _paper_contenders(policy or [PAPER_POLICY], given)

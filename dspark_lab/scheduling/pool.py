@@ -152,9 +152,9 @@ def make_pool(
         counts, candidates = np.full(requests, gamma), a.size
     else:
         given = np.asarray(drafted)
-        counts = given.astype(np.int64) if given.dtype.kind in "iu" else np.full(0, -1)
-        if counts.shape != (requests,) or counts.min() < 0 or counts.max() > gamma:
+        if given.dtype.kind not in "iu" or given.shape != (requests,) or given.min() < 0 or given.max() > gamma:
             raise LabError(f"drafted is {drafted!r}, but must be {requests} whole numbers from 0 to {gamma}.")
+        counts = given.astype(np.int64, copy=False)
         candidates = int(counts.sum())
     step_rate.between(requests, requests + candidates)  # an error of its own where it is not known so far
     return Pool(a, counts, candidates, step_rate, None if earlier is None else _checked(earlier).T)

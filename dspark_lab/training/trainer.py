@@ -55,6 +55,9 @@ class Plan:
             answers and the anchors.
         optimizer: "muon" learns in a third of the steps or fewer that "adamw" takes.
         adamw_lr: peak learning rate of what Muon leaves to AdamW, twice ``lr`` unless another is given.
+
+    Raises:
+        LabError: the loss trains nothing of the kind, the batch cannot be divided so, or there is no such optimizer or rate.
     """
 
     options: Options
