@@ -131,6 +131,7 @@ def test_the_language_changes_in_place(still: str, session: Session, open_page: 
         expect(page.get_by_test_id("btn-step")).to_contain_text(step)
         expect(page.get_by_test_id("cell-draft-2")).to_have_attribute("aria-selected", "true")
         expect(page.get_by_test_id("cause")).to_contain_text(token)
+        expect(page.get_by_test_id("measured")).to_contain_text({"ja": "コア", "zh": "核", "en": "core"}[language])
         page.set_viewport_size(helpers.PHONE)
         helpers.check_no_sideways_scroll(page)
         helpers.keep(page, f"page-{language}-360")

@@ -96,13 +96,20 @@ def export_html(source: Trace | Snapshot, path: str | Path) -> Path:
     Raises:
         LabError: there are no rounds to show, they are too long for one page, or the file cannot be written.
     """
+    path, page = Path(path), html_of(source)
+    write_atomically(path, page)
+    return path
+
+
+def html_of(source: Trace | Snapshot) -> str:
+    """The page that ``export_html`` writes. Raises LabError where there is nothing to show, or too much for one page."""
     state: dict[str, Any] = source.snapshot() if not isinstance(source, Trace) else _stepper(source)
     rounds = len((state.get("trace") or {}).get("rounds", ()))
     if not rounds and not any(
         (state.get(name) or {}).get(part) for name, part in (("race", "lanes"), ("serving", "curves"))
     ):
         raise LabError("the trace has no rounds, so there is nothing to step through: run the session first.")
-    path, page = Path(path), _page(state)
+    page = _page(state)
     if len(page.encode()) > SIZE_LIMIT:
         page = _page(state, packed=True)
     size = len(page.encode())
@@ -110,8 +117,7 @@ def export_html(source: Trace | Snapshot, path: str | Path) -> Path:
         raise LabError(
             f"the page of {rounds} rounds would have {size:,} bytes, more than 1,500,000: export a shorter trace."
         )
-    write_atomically(path, page)
-    return path
+    return page
 
 
 def _stepper(trace: Trace) -> dict[str, Any]:

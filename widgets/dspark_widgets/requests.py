@@ -167,6 +167,13 @@ class WordsRequest:
 
 
 @dataclass(frozen=True)
+class PageRequest:
+    """Send the view as a page that works from a file, as ``export_html`` writes it."""
+
+    type: Literal["page"] = "page"
+
+
+@dataclass(frozen=True)
 class PlanRequest:
     """Schedule a round anew with other settings or confidences, without running a model. ``number`` comes back with the
     answer."""
@@ -181,7 +188,7 @@ class PlanRequest:
 Request = (
     ForkRequest | DeleteRequest | ChooseRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest
     | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest
-    | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest
+    | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest | PageRequest
 )  # fmt: skip
 
 
@@ -211,6 +218,14 @@ class WordsReply:
     language: Literal["ja", "zh"]
     script: str
     type: Literal["words"] = "words"
+
+
+@dataclass(frozen=True)
+class PageReply:
+    """The page, all of it."""
+
+    html: str
+    type: Literal["page"] = "page"
 
 
 _REQUESTS: dict[str, type[Any]] = {kind.type: kind for kind in get_args(Request)}

@@ -20,7 +20,7 @@ from dspark_lab.rounds import Round
 from dspark_lab.settings import Overrides
 from dspark_lab.trace import Trace
 from dspark_widgets import contract, requests
-from dspark_widgets.export import STATIC, translations
+from dspark_widgets.export import STATIC, html_of, translations
 from dspark_widgets.jobs import Worker, explain
 
 Stop = Callable[[], bool]
@@ -175,6 +175,10 @@ class View(anywidget.AnyWidget):
     def on_words(self, request: requests.WordsRequest) -> None:
         """Raises LabError where the package was installed without the views' bundle."""
         self.send(to_json(requests.WordsReply(request.language, translations()[request.language])))
+
+    def on_page(self, _request: requests.PageRequest) -> None:
+        """Raises LabError where there is nothing to show, or too much for one page."""
+        self.send(to_json(requests.PageReply(html_of(self))))
 
     def set_state(self, sync_data: Any) -> None:
         """Take what the page sets. A value that does not fit is answered with an error, and with the one that stays."""

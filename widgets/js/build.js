@@ -10,9 +10,9 @@ const notice =
   "/*! DSpark Lab views. Built from widgets/js by `npm run build`. Contains Preact (MIT, (c) 2015-present Jason Miller) " +
   "and htm (Apache-2.0, (c) 2018 Google Inc.). */";
 
-/** What htm reads over, and esbuild must keep: indentation within templates, lines between elements, names of closing tags, quotes around a word. */
+/** What htm reads over, and esbuild must keep: indentation within templates, lines between elements, names of closing tags, what an attribute that is there says anyway, quotes around a word. */
 const tighten = (source) =>
-  source.replace(/\n +/g, "\n").replace(/<\/[a-z]\w*>/g, "<//>").replace(/([>}])\n(?=<|\$\{)/g, "$1").replace(/(\s[a-z-]+=)"([\w-]+)"(?=[\s>])/g, "$1$2");
+  source.replace(/\n +/g, "\n").replace(/<\/[a-z]\w*>/g, "</>").replace(/<\/\/>/g, "</>").replace(/([>}])\n(?=<|\$\{)/g, "$1").replace(/(\s(?:aria|data)-[a-z]+)="true"/g, "$1").replace(/(\s[a-z-]+=)"([\w-]+)"(?=[\s>])/g, "$1$2");
 const tight = {
   name: "tight",
   setup: (builder) => void builder.onLoad({ filter: /[\\/]src[\\/].*\.js$/ }, ({ path }) => ({ contents: tighten(readFileSync(path, "utf8")) })),

@@ -657,6 +657,11 @@ export interface WordsRequest {
   type: "words";
 }
 
+/** Send the view as a page that works from a file, as ``export_html`` writes it. */
+export interface PageRequest {
+  type: "page";
+}
+
 /** Schedule a round anew with other settings or confidences, without running a model. ``number`` comes back with the answer. */
 export interface PlanRequest {
   branch: number;
@@ -687,6 +692,12 @@ export interface WordsReply {
   type: "words";
 }
 
+/** The page, all of it. */
+export interface PageReply {
+  html: string;
+  type: "page";
+}
+
 export type Phase = "prompt" | "parallel" | "sequential" | "confidence" | "schedule" | "verify" | "accept" | "commit";
 
-export type Request = ForkRequest | DeleteRequest | ChooseRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest;
+export type Request = ForkRequest | DeleteRequest | ChooseRequest | GenerateRequest | ExampleRequest | StopRequest | SyncRequest | MeterRequest | HeadRequest | RaceRequest | OpenRequest | RestoreRequest | PlanRequest | ServeRequest | UnserveRequest | ZoomRequest | PingRequest | WordsRequest | PageRequest;

@@ -54,6 +54,7 @@ export default {
     draftUniform: (u) => `u ${u}`,
     changedFrom: (name) => `「${name}」と異なる`,
     position: (k) => `位置 ${k}`,
+    at: (round, k, x) => `ラウンド ${round}、位置 ${k}：${x}`,
     positions: "ラウンド内の位置",
     others: "その他すべて",
 
@@ -160,6 +161,9 @@ export default {
     loading: "ラウンドはまだありません。",
     views: "選んだラウンドと位置のビュー",
     saveTrace: "このトレースをダウンロード（JSON）",
+    saveRound: "このラウンドの図",
+    savePage: "このページをダウンロード（HTML）",
+    savePageHint: "ここに見えるすべてを 1 ファイルに。カーネルなし、オフラインでどこでも開ける",
   },
 
   WHY: {

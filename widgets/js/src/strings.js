@@ -55,6 +55,7 @@ export const S = {
   draftUniform: (/** @type {string} */ u) => `u ${u}`,
   changedFrom: (/** @type {string} */ name) => `differs from ${name}`,
   position: (/** @type {number} */ k) => `position ${k}`,
+  at: (/** @type {number} */ round, /** @type {number} */ k, /** @type {string} */ x) => `round ${round}, position ${k}: ${x}`,
   positions: "Positions of the round",
   others: "all others",
 
@@ -78,6 +79,9 @@ export const S = {
   scrubValue: (/** @type {number} */ i, /** @type {number} */ n) => `step ${i} of ${n}`,
   pace: "Pace",
   saveTrace: "Download this trace (JSON)",
+  saveRound: "Picture of this round",
+  savePage: "Download the page (HTML)",
+  savePageHint: "One file with all that this shows; it opens anywhere, without a kernel and offline",
   keys: "← → step · Shift ← → round · space play · Home End · Esc close",
   language: "Language",
   languageAuto: "Language: auto",

@@ -54,6 +54,7 @@ export default {
     draftUniform: (u) => `u ${u}`,
     changedFrom: (name) => `与「${name}」不同`,
     position: (k) => `位置 ${k}`,
+    at: (round, k, x) => `第 ${round} 轮，位置 ${k}：${x}`,
     positions: "本轮的各个位置",
     others: "其余全部",
 
@@ -160,6 +161,9 @@ export default {
     loading: "还没有任何一轮。",
     views: "所选轮次与位置的各个视图",
     saveTrace: "下载这份 trace（JSON）",
+    saveRound: "本轮的图",
+    savePage: "下载此页面（HTML）",
+    savePageHint: "把这里显示的一切存为一个文件；无需内核，离线也能打开",
   },
 
   WHY: {

@@ -18,6 +18,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { makeAxis, makeScale, move, nearest, plain, spots } from "../logic/scale.js";
 import { CHART } from "../strings.js";
 import { html } from "./html.js";
+import { measured } from "./picture.js";
 import { Save } from "./save.js";
 import { Numbers } from "./numbers.js";
 
@@ -49,15 +50,8 @@ const [FONT, ROW] = [12, 20];
 export const styled = (s, i) => ({ ...s, kind: s.kind ?? "line", look: s.look ?? LOOKS[i % LOOKS.length], dash: s.dash ?? DASHES[i % DASHES.length], mark: s.mark ?? (s.points.length > DENSE ? "none" : MARKS[i % 6]) });
 /** @typedef {ReturnType<typeof styled>} Styled */
 
-/** @type {CanvasRenderingContext2D | null | undefined} */
-let ruler;
 /** Width of a text, about. @param {string} text */
-function textWidth(text) {
-  ruler ??= typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
-  if (!ruler) return text.length * FONT * 0.56;
-  ruler.font = `${FONT}px system-ui, sans-serif`;
-  return ruler.measureText(text).width;
-}
+const textWidth = (text) => measured(text, `${FONT}px system-ui, sans-serif`)?.width ?? text.length * FONT * 0.56;
 
 /** The width that an element has. @param {{ current: HTMLElement | null }} box */
 function useWidth(box) {
@@ -186,7 +180,7 @@ export function Chart({ label, title, x, y, series, lines = [], height = 250, no
     <div class="dl-plotbox" ref=${box} style=${`height:${floor + 40}px`}>
       ${wide > 0 && html`<svg ref=${svg} width=${wide} height=${floor + 40} viewBox=${`0 0 ${wide} ${floor + 40}`} role=${over ? "group" : "img"} aria-label=${label} class=${onPick ? "dl-plotpick" : ""}
         onPointerMove=${(/** @type {any} */ e) => setSpot(find(e))} onPointerLeave=${() => reading || setSpot(null)} onClick=${(/** @type {any} */ e) => pick(find(e))}>
-        ${legend.map(({ s, x: lx, row }) => html`<g transform=${`translate(${lx} ${row * ROW + 9})`}><${Key} s=${s} /><text class="dl-plottext" x="34" y="4">${s.name}</text></g>`)}
+        ${legend.map(({ s, x: lx, row }) => html`<g transform=${`translate(${lx} ${row * ROW + 9})`}><${Key} s=${s} /><text class="dl-plottext" x="34" y="4" textLength=${textWidth(s.name) > wide - 34 ? wide - 34 : undefined} lengthAdjust="spacingAndGlyphs">${s.name}</text></g>`)}
         <text class="dl-plottext dl-plotname" x="0" y=${top - 9}>${y.label}</text>
         <g class="dl-plotgrid">${yAxis.ticks.map((t) => html`<path d=${`M${left} ${toY(t).toFixed(1)}H${right}`} />`)}</g>
         ${yAxis.ticks.map((t, i) => html`<text class="dl-plottext dl-plottick" text-anchor="end" x=${left - 6} y=${toY(t) + 4}>${written[i]}</text>`)}
@@ -206,6 +200,6 @@ export function Chart({ label, title, x, y, series, lines = [], height = 250, no
         onKeyDown=${keys} onFocus=${() => (setReading(true), setSpot(spot ?? there[0] ?? null))} onBlur=${() => (setReading(false), setSpot(null))}></div>
       ${current && html`<${Readout} series=${all} spot=${current} x=${x} y=${y} left=${cx} top=${Math.max(0, Math.min(cy, floor - 60))} wide=${wide} hint=${onPick ? pickHint : ""} />`}`}
     </div>
-    <figcaption>${note && html`<span class="dl-note">${note}</span>`}${onZoom && html`<button type="button" class="dl-quiet" data-testid=${`${testid}-zoom`} aria-label=${CHART.zoomOf(title ?? label)} onClick=${onZoom}>${CHART.zoom}</button>`}<${Save} picture=${() => svg.current} name=${file} title=${title ?? label} note=${note} /><${Numbers} series=${all} x=${x} y=${y} shown=${shown} /></figcaption>
+    <figcaption>${note && html`<span class="dl-note">${note}</span>`}${onZoom && html`<button class="dl-quiet" data-testid=${`${testid}-zoom`} aria-label=${CHART.zoomOf(title ?? label)} onClick=${onZoom}>${CHART.zoom}</button>`}<${Save} picture=${() => svg.current} name=${file} title=${title ?? label} note=${note} /><${Numbers} series=${all} x=${x} y=${y} shown=${shown} /></figcaption>
   </figure>`;
 }

@@ -25,6 +25,9 @@ export const TOKEN_START = "\ue000";
 export const TOKEN_END = "\ue001";
 
 /** A token in a sentence, set apart by marks that `Rich` turns into type. @param {string} text */
+export const plainly = (text) => text.replace(/[\ue000\ue001]/g, "");
+
+/** @param {string} text */
 export const quoteToken = (text) => TOKEN_START + showToken(text) + TOKEN_END;
 
 /** A probability: .68, 1, 0, and "<.01" instead of a rounded nought. @param {number | null | undefined} value */

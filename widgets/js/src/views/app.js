@@ -21,6 +21,7 @@ import { Unfinished } from "./unfinished.js";
 
 /** The drafter that is none: the target alone. */
 const ALONE = "none";
+const STAYED = 250;
 
 /** @param {{ label: string, hint?: string, term?: string, id: string, value: number, min: number, max: number, step: number, slider?: boolean, disabled?: boolean, onChange: (value: number) => void }} props */
 function NumberField({ label, hint, term, id, value, min, max, step, slider, disabled, onChange }) {
@@ -49,7 +50,7 @@ function Examples({ model, busy }) {
   if (!examples.length) return null;
   return html`<div class="dl-examples" role="group" aria-label=${APP.examples}>
     ${domains.map((domain) => html`<div key=${domain}><h2 class="dl-label">${APP.domains[domain]}</h2>
-      ${examples.filter((e) => e.domain === domain).map((e) => html`<button type="button" class="dl-example" key=${e.index} data-testid=${`example-${e.domain}-${e.index}`} disabled=${busy}
+      ${examples.filter((e) => e.domain === domain).map((e) => html`<button class="dl-example" key=${e.index} data-testid=${`example-${e.domain}-${e.index}`} disabled=${busy}
         title=${e.prompt} aria-current=${info?.example === `${e.domain}_${e.index}` ? "true" : undefined} onClick=${() => send({ type: "example", domain: e.domain, index: e.index, round: 0, at: 0 })}>${e.prompt}</button>`)}
     </div>`)}
   </div>`;
@@ -71,7 +72,7 @@ function SpeedLine({ model }) {
       ${there.map(([name, look, run]) => run && html`<p key=${name}><span>${name}</span><span class="dl-speedbar" aria-hidden="true"><span class=${`dl-speed-${look}`} style=${`width:${(100 * rate(run)) / most}%`}></span></span>
         <b class="dl-num">${APP.rate(fixed(rate(run), 1))}</b>${!run.whole && html`<span class="dl-note">${APP.speedPartial}</span>`}</p>`)}
       </div>
-      <p class="dl-note">${both && speeds.speculative && speeds.autoregressive && html`<b class="dl-times" data-testid="speed-ratio">${APP.speedTimes(fixed(rate(speeds.speculative) / Math.max(1e-9, rate(speeds.autoregressive)), 2))}</b> `}${APP.speedMeasured(speeds?.device ?? "", speeds?.drafter ?? "")}</p>`}
+      <p class="dl-note">${both && speeds.speculative && speeds.autoregressive && html`<b class="dl-times" data-testid="speed-ratio">${APP.speedTimes(fixed(rate(speeds.speculative) / Math.max(1e-9, rate(speeds.autoregressive)), 2))}</b> `}${APP.speedMeasured(translated(speeds?.device ?? ""), translated(speeds?.drafter ?? ""))}</p>`}
   </section>`;
 }
 
@@ -88,6 +89,11 @@ function Panel({ model }) {
   const unsure = alone || !info.confident;
   const set = (/** @type {Partial<Controls>} */ change) => setControls({ ...controls, ...change });
   const generate = () => may && send({ type: "generate", controls });
+  /** Some browsers tell of each drafter that the arrow keys pass: only one that is stayed at is loaded. @param {string} drafter */
+  const choose = (drafter) => {
+    set({ drafter });
+    setTimeout(() => model.get("controls").drafter === drafter && !isBusy(model.get("status")) && send({ type: "choose", drafter }), STAYED);
+  };
   /** @param {KeyboardEvent} event */
   const keys = (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
@@ -103,7 +109,7 @@ function Panel({ model }) {
         <textarea rows="2" data-testid="prompt" maxlength=${info.prompt_limit} value=${controls.prompt} onInput=${(/** @type {any} */ e) => set({ prompt: e.target.value })}></textarea>
       </label>
       <div class="dl-fields">
-        <${DrafterChoice} model=${model} drafter=${controls.drafter} title=${info.drafter} busy=${!may || status.state === "recorded"} onChange=${(/** @type {string} */ drafter) => (set({ drafter }), send({ type: "choose", drafter }))} />
+        <${DrafterChoice} model=${model} drafter=${controls.drafter} title=${info.drafter} busy=${!may || status.state === "recorded"} onChange=${choose} />
         <${NumberField} id="temperature" term="temperature" label=${APP.temperature} hint=${APP.temperatureHint} value=${controls.temperature} min=${0} max=${2} step=${0.1} slider onChange=${(/** @type {number} */ temperature) => set({ temperature })} />
         <${NumberField} id="gamma" term="gamma" label=${APP.gamma} hint=${APP.gammaHint} value=${controls.gamma} min=${0} max=${info.block_size} step=${1} slider disabled=${alone} onChange=${(/** @type {number} */ gamma) => set({ gamma })} />
         <${NumberField} id="seed" label=${APP.seed} value=${controls.seed} min=${0} max=${2 ** 31} step=${1} onChange=${(/** @type {number} */ seed) => set({ seed })} />
@@ -112,8 +118,8 @@ function Panel({ model }) {
         <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${unsure} onChange=${(/** @type {number} */ load) => set({ load })} />
       </div>
       <div class="dl-run">
-        <button type="button" class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>
-        <button type="button" data-testid="stop" disabled=${!busy || isCutOff(status)} onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button>
+        <button class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>
+        <button data-testid="stop" disabled=${!busy || isCutOff(status)} onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button>
         <p class="dl-status" role="status" data-testid="status"><i class=${`dl-dot dl-dot-${busy || status.state === "loading" ? "busy" : "idle"}`} aria-hidden="true"></i>${translated(status.text) || APP.state[status.state]}</p>
         <span class="dl-note dl-hint">${APP.promptHint}</span>
       </div>
@@ -128,7 +134,7 @@ function Panel({ model }) {
 function Bar({ model, onTour }) {
   const [preferences, setPreferences] = useTrait(model, "preferences");
   return html`<header class="dl-masthead"><h1 class="dl-title">${APP.appTitle} <span>${APP.tagline}</span></h1>
-    <div class="dl-look"><button type="button" class="dl-quiet" data-testid="tour-open" onClick=${onTour}>${TOUR.title}</button>
+    <div class="dl-look"><button class="dl-quiet" data-testid="tour-open" onClick=${onTour}>${TOUR.title}</button>
       ${!model.still && html`<${ShareButton} model=${model} />`}<${Look} preferences=${preferences} setPreferences=${setPreferences} /></div></header>`;
 }
 

@@ -15,8 +15,8 @@ export function BranchTabs({ shown, active, onPick, onDelete, live }) {
   if (shown.length < 2) return null;
   return html`<nav class="dl-branches" aria-label=${S.branches}>
     ${shown.map((b) => html`<span class=${`dl-branch ${b.id === active ? "dl-on" : ""}`} key=${b.id}>
-      <button type="button" data-testid=${`branch-${b.id}`} aria-current=${b.id === active ? "true" : undefined} onClick=${() => onPick(b.id)}>${b.id > 0 && html`<${Icon} name="fork" /> `}${b.name}</button>
-      ${b.id > 0 && html`<button type="button" class="dl-quiet" data-testid=${`delete-branch-${b.id}`} aria-label=${S.deleteBranch(b.name)} disabled=${!live} onClick=${() => onDelete(b.id)}><${Icon} name="remove" /></button>`}
+      <button data-testid=${`branch-${b.id}`} aria-current=${b.id === active ? "true" : undefined} onClick=${() => onPick(b.id)}>${b.id > 0 && html`<${Icon} name="fork" /> `}${b.name}</button>
+      ${b.id > 0 && html`<button class="dl-quiet" data-testid=${`delete-branch-${b.id}`} aria-label=${S.deleteBranch(b.name)} disabled=${!live} onClick=${() => onDelete(b.id)}><${Icon} name="remove" /></button>`}
     </span>`)}
   </nav>`;
 }

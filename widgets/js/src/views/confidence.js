@@ -43,7 +43,7 @@ function Sure({ p, raw, round, spot, edits, then, under }) {
   const [scaled, survival] = [p.calibrated, p.survival ?? raw];
   const change = (/** @type {number} */ next) => edits?.change({ confidence: withConfidence(edits.value.confidence, p.k, next === p.confidence ? null : next) });
   return html`<li class=${`dl-sure ${place.k === p.k ? "dl-sure-at" : ""} ${under ? "dl-sure-under" : ""}`} data-testid=${`sure-${p.k}`}>
-    <button type="button" class="dl-pos" aria-current=${place.k === p.k ? "true" : undefined} aria-label=${`${S.position(p.k)}: ${showToken(p.token.text)}`} onClick=${() => spot.select(p.k, "conf")}><span class="dl-note">${p.k}</span> <${Chip} token=${p.token} kind=${kind} /></button>
+    <button class="dl-pos" aria-current=${place.k === p.k ? "true" : undefined} aria-label=${`${S.position(p.k)}: ${showToken(p.token.text)}`} onClick=${() => spot.select(p.k, "conf")}><span class="dl-note">${p.k}</span> <${Chip} token=${p.token} kind=${kind} /></button>
     <span class="dl-sure-c">${edits ? html`<input type="range" ...${SURE} step="0.001" value=${c} aria-label=${name} data-testid=${`sure-c-${p.k}`} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />
         <${NumberInput} ...${SURE} step="0.01" value=${Number(c.toFixed(3))} aria-label=${`${name}, ${S.confidenceValue}`} data-testid=${`sure-number-${p.k}`} onChange=${change} />`
       : html`<span class="dl-meter dl-sure-meter" aria-hidden="true"><span class="dl-fill" style=${`width:${c * 100}%`}></span></span><span class="dl-num">${prob(c)}</span>`}
@@ -117,7 +117,7 @@ function Believed({ known, at }) {
   const unit = { min: 0, max: 1, ticks: [0, 0.25, 0.5, 0.75, 1], format: prob };
   const curve = (/** @type {import("../contract").Bin[]} */ bins) => bins.map((b) => ({ x: b.predicted, y: b.happened, note: C.inBin(b.rounds) }));
   return html`<section class="dl-part" aria-label=${C.reliability}><h3 class="dl-label">${C.reliability}</h3><p class="dl-lead">${C.reliabilityLead}</p>
-    <div class="dl-run" role="group" aria-label=${C.position}><span>${C.position}</span>${diagrams.map((x) => html`<button type="button" key=${x.position} aria-pressed=${x === d ? "true" : "false"} class="dl-choicebutton" data-testid=${`reliability-${x.position || "all"}`} onClick=${() => setChosen(x.position)}>${x.position || C.all}</button>`)}</div>
+    <div class="dl-run" role="group" aria-label=${C.position}><span>${C.position}</span>${diagrams.map((x) => html`<button key=${x.position} aria-pressed=${x === d ? "true" : "false"} class="dl-choicebutton" data-testid=${`reliability-${x.position || "all"}`} onClick=${() => setChosen(x.position)}>${x.position || C.all}</button>`)}</div>
     <div class="dl-lenses"><div class="dl-square"><${Chart} label=${C.diagram(where, raw, scaled)} testid="reliability-chart" file="reliability" height=${300} x=${{ ...unit, label: C.predicted }} y=${{ ...unit, label: C.happened }}
       series=${[{ name: C.perfect, look: "muted", mark: "none", dash: "2 3", still: true, points: [{ x: 0, y: 0 }, { x: 1, y: 1 }] }, { name: `${C.raw}: ${C.ece(raw)}`, look: "draft", mark: "square", dash: "5 4", hollow: true, points: curve(d.bins) },
         ...(scaled ? [{ name: `${C.scaled}: ${C.ece(scaled)}`, look: "target", mark: "circle", dash: "", points: curve(d.scaled) }] : [])]} /></div>

@@ -4,7 +4,8 @@ import { TopList, compare } from "../draw/bars.js";
 import { html } from "../draw/html.js";
 import { memo } from "../draw/memo.js";
 import { Pairs } from "../draw/pairs.js";
-import { fixed } from "../logic/format.js";
+import { translated } from "../language.js";
+import { fixed, showToken } from "../logic/format.js";
 import { drafts } from "../logic/tree.js";
 import { S } from "../strings.js";
 
@@ -14,11 +15,11 @@ import { S } from "../strings.js";
 
 /**
  * p_t and p_d of the top tokens: solid and hollow bars, what they share shaded, the residual ringed; before verification the draft's alone.
- * @param {{ p: Position, asked: boolean }} props */
-function Chart({ p, asked }) {
+ * @param {{ round: Round, p: Position, asked: boolean }} props */
+function Chart({ round, p, asked }) {
   const rows = compare(asked ? p.target : [], p.draft, { token: p.token, t: asked ? p.p_t : null, d: p.p_d });
   const keys = /** @type {(keyof typeof S.legend)[]} */ (asked ? ["pt", "pd", "min", "rest"] : ["pd"]);
-  return html`<${Pairs} label=${S.chart} rows=${rows.map(({ token, t, d }) => ({ token, a: asked ? t : null, b: d }))} a=${{ look: "target", head: "p_t" }} b=${{ look: "draft", head: "p_d" }}
+  return html`<${Pairs} label=${S.chart} file="position" note=${S.at(round.index + 1, p.k, showToken(p.token.text))} rows=${rows.map(({ token, t, d }) => ({ token, a: asked ? t : null, b: d }))} a=${{ look: "target", head: "p_t" }} b=${{ look: "draft", head: "p_d" }}
     marked=${p.token.id} shared=${asked} over=${asked} legend=${keys.map((key) => [key, S.legend[key]])} />`;
 }
 
@@ -48,10 +49,10 @@ export const Detail = memo((/** @type {{ round: Round, k: number, now: Known }} 
   return html`<section class="dl-detail" aria-label=${p ? S.detail(k) : S.detailFinal} data-testid="detail">
     <h2 class="dl-label">${p ? S.detail(k) : S.detailFinal}</h2>
     <div class="dl-detail-body">
-      ${source && html`<div class="dl-equations"><${Chart} p=${source} asked=${true} /></div>`}
+      ${source && html`<div class="dl-equations"><${Chart} round=${round} p=${source} asked=${true} /></div>`}
       ${!p && ended && !source && round.final.token && html`<div class="dl-finalhead"><${TopList} head=${round.final.head} kind=${look} n=${8}
         mark=${{ token: round.final.token, value: (round.final.cdf?.[1] ?? 0) - (round.final.cdf?.[0] ?? 0) }} /></div>`}
-      ${p && html`<div class="dl-equations">${p.k <= now.draft && html`<${Chart} p=${p} asked=${p.verified && now.target} />`}${!(p.verified && now.target) && html`<p class="dl-note">${below}</p>`}${list.verification}</div>`}
+      ${p && html`<div class="dl-equations">${p.k <= now.draft && html`<${Chart} round=${round} p=${p} asked=${p.verified && now.target} />`}${!(p.verified && now.target) && html`<p class="dl-note">${below}</p>`}${list.verification}</div>`}
       <div class="dl-equations">${list.draft}${!p && (ended ? html`<${EquationView} eq=${finalEquation(round)} />` : html`<p class="dl-note">${S.unknown}</p>`)}</div>
     </div>
   </section>`;
@@ -72,6 +73,6 @@ export const Footer = memo((/** @type {{ round: Round, now: Known, device: strin
       </span>
       ${now.commit && added > kept && html`<span class="dl-note">${S.rewound(added - kept)}</span>`}
     </p>
-    ${t && now.commit && html`<p class="dl-measured" data-testid="measured">${S.measured(fixed(total, 1), device)}: ${names.filter(([key]) => t[key] > 0).map(([key, name]) => `${name} ${fixed(t[key], 1)}`).join(" · ")}</p>`}
+    ${t && now.commit && html`<p class="dl-measured" data-testid="measured">${S.measured(fixed(total, 1), translated(device))}: ${names.filter(([key]) => t[key] > 0).map(([key, name]) => `${name} ${fixed(t[key], 1)}`).join(" · ")}</p>`}
   </footer>`;
 });

@@ -37,7 +37,7 @@ function TokenMenu({ round, k, edits, onClose }) {
   };
   return html`<p class="dl-menu-head">${S.editTokenHead(k)}</p>
     <ul class="dl-menu-list">${candidates(round, k).map(
-      ({ token, d, t }) => html`<li><button type="button" data-testid=${`pick-token-${token.id}`} aria-current=${token.id === own ? "true" : undefined} onClick=${pick(token.id)}>
+      ({ token, d, t }) => html`<li><button data-testid=${`pick-token-${token.id}`} aria-current=${token.id === own ? "true" : undefined} onClick=${pick(token.id)}>
         <span class="dl-tok">${showToken(token.text)}</span><span class="dl-num dl-c-draft"><${Rich} text="p_d" /> ${written(d)}</span>
         ${round.positions[k - 1].verified && html`<span class="dl-num dl-c-target"><${Rich} text="p_t" /> ${written(t)}</span>`}
       </button></li>`,
@@ -62,7 +62,7 @@ function UniformMenu({ round, purpose, k, edits, onClose }) {
       <${NumberInput} min="0" max="0.999999" step="0.01" value=${Number(value.toFixed(6))} aria-label=${`${name}, ${S.uniformValue}`} data-testid="uniform-value" onChange=${change} />
     </div>
     ${limit !== null && html`<p class="dl-note">${S.uniformHint(limit >= 1 ? "1" : limit.toFixed(3))}</p>`}
-    <button type="button" data-testid="edit-done" onClick=${onClose}>${S.done}</button>`;
+    <button data-testid="edit-done" onClick=${onClose}>${S.done}</button>`;
 }
 
 /** Confidences end before 0 and 1, where their logits would not. */
@@ -86,7 +86,7 @@ function ConfidenceMenu({ round, k, edits, onClose }) {
       <${NumberInput} ...${SURE} step="0.01" value=${Number(value.toFixed(4))} aria-label=${`${name}, ${S.confidenceValue}`} data-testid="confidence-value" onChange=${change} />
     </div>
     <p class="dl-note">${S.confidenceHint(prob(own))}</p>
-    <button type="button" data-testid="edit-done" onClick=${onClose}>${S.done}</button>`;
+    <button data-testid="edit-done" onClick=${onClose}>${S.done}</button>`;
 }
 
 /** What a table cell lets be changed. @param {string} row @param {number} k @param {Round} round @param {Known} now */
@@ -123,7 +123,7 @@ export function EditButton({ row, k, round, now, edits, onOpen }) {
   };
   return html`<span class="dl-editwrap" onClick=${(/** @type {Event} */ e) => e.stopPropagation()} onKeyDown=${keys}>
     ${shown && html`<span class="dl-pending">→ <span class="dl-tok">${shown}</span></span>`}
-    <button type="button" ref=${button} class="dl-edit" tabindex="-1" data-testid=${edit.id} disabled=${!edits.live} aria-label=${name}
+    <button ref=${button} class="dl-edit" tabindex="-1" data-testid=${edit.id} disabled=${!edits.live} aria-label=${name}
       title=${edits.live ? name : edits.why} aria-haspopup="dialog" aria-expanded=${open ? "true" : "false"} onClick=${() => (onOpen(), setOpen(!open))}><${Icon} name="edit" /></button>
     ${open && button.current && html`<${Popup} anchor=${button.current} kind="menu" label=${name} onClose=${() => setOpen(false)}>
       ${purpose ? html`<${UniformMenu} round=${round} purpose=${purpose} k=${place} edits=${edits} onClose=${close} />` : html`<${sure ? ConfidenceMenu : TokenMenu} round=${round} k=${k} edits=${edits} onClose=${close} />`}
@@ -175,10 +175,10 @@ export function Pending({ round, edits, value = edits.value, hint, id = "apply-f
   const list = pending(round, made);
   return html`<div class="dl-whatif-row">${children}
       ${list.map((item) => html`<span class="dl-pendingchip" key=${item.what}><${Rich} text=${S.pending(item.what, item.value)} />
-        <button type="button" class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => change(item.without)}><${Icon} name="remove" /></button></span>`)}
+        <button class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => change(item.without)}><${Icon} name="remove" /></button></span>`)}
       <span class="dl-grow"></span>
-      ${list.length > 0 && html`<button type="button" onClick=${() => change(overridesOf(null))}>${S.clear}</button>`}
-      <button type="button" class="dl-primary" data-testid=${id} disabled=${!live || busy || changes(made) === 0} onClick=${() => edits.fork(made)}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
+      ${list.length > 0 && html`<button onClick=${() => change(overridesOf(null))}>${S.clear}</button>`}
+      <button class="dl-primary" data-testid=${id} disabled=${!live || busy || changes(made) === 0} onClick=${() => edits.fork(made)}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
     </div>
     ${error ? html`<${Failure} text=${error} />` : html`<p class="dl-note"><${Rich} text=${live ? hint : edits.why} /></p>`}`;
 }
@@ -200,9 +200,9 @@ export function WhatIf({ round, edits, secret }) {
     <h2 class="dl-label">${S.whatIf}</h2>
     <${Pending} round=${round} edits=${edits} hint=${S.forkHint}>
       ${round.gamma > 0 && !secret && html`<span class="dl-stepperbox" role="group" aria-label=${S.verifyLength}><${Icon} name="cut" /> ${S.verifyLength}
-        <button type="button" class="dl-icon" data-testid="verify-less" aria-label=${`${S.verifyLength} ${verify - 1}`} disabled=${!live || verify <= 0} onClick=${cut(verify - 1)}>−</button>
+        <button class="dl-icon" data-testid="verify-less" aria-label=${`${S.verifyLength} ${verify - 1}`} disabled=${!live || verify <= 0} onClick=${cut(verify - 1)}>−</button>
         <output class="dl-num" data-testid="verify-length">${verify}</output>
-        <button type="button" class="dl-icon" data-testid="verify-more" aria-label=${`${S.verifyLength} ${verify + 1}`} disabled=${!live || verify >= round.gamma} onClick=${cut(verify + 1)}>+</button>
+        <button class="dl-icon" data-testid="verify-more" aria-label=${`${S.verifyLength} ${verify + 1}`} disabled=${!live || verify >= round.gamma} onClick=${cut(verify + 1)}>+</button>
         <span class="dl-note">${S.verifyOf(round.gamma)}</span></span>`}
       <label class="dl-stepperbox">${S.temperature} <${NumberInput} min="0" max="5" step="0.1" data-testid="fork-temperature" disabled=${!live}
         value=${value.settings.temperature ?? round.temperature} onChange=${(/** @type {number} */ next) => next >= 0 && change("temperature", next)} /> <span class="dl-note">${S.fromHere}</span></label>

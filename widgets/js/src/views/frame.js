@@ -6,6 +6,7 @@ import { BranchTabs, Diff } from "./branches.js";
 import { RoundList } from "./header.js";
 import { Look } from "./look.js";
 import { useBranches, usePlace } from "./place.js";
+import { SavePage } from "./savepage.js";
 
 /** @typedef {import("../store.js").Model} Model */
 
@@ -33,7 +34,7 @@ export function Frame({ model, title, rounds, children }) {
   const [preferences, setPreferences] = useTrait(model, "preferences");
   const [status] = useTrait(model, "status");
   return html`<div class="dl-frame">
-    <div class="dl-line"><h2 class="dl-viewtitle">${title}</h2><span class="dl-look"><${Look} preferences=${preferences} setPreferences=${setPreferences} /></span></div>
+    <div class="dl-line"><h2 class="dl-viewtitle">${title}</h2><span class="dl-look"><${SavePage} model=${model} /><${Look} preferences=${preferences} setPreferences=${setPreferences} /></span></div>
     <${Failure} text=${status.where === "request" && status.error} />
     ${rounds && html`<${Forks} model=${model} /><${Rounds} model=${model} />`}
     ${children}

@@ -24,7 +24,7 @@ export const OpenGlossary = createContext((/** @type {string} */ _id = "") => {}
 
 export function GlossaryButton() {
   const open = useContext(OpenGlossary);
-  return html`<button type="button" class="dl-quiet" data-testid="glossary-open" aria-haspopup="dialog" aria-keyshortcuts="g" title=${P.hint} onClick=${() => open("")}>${P.title}</button>`;
+  return html`<button class="dl-quiet" data-testid="glossary-open" aria-haspopup="dialog" aria-keyshortcuts="g" title=${P.hint} onClick=${() => open("")}>${P.title}</button>`;
 }
 
 /** What the numbers of the selected position make of an entry. @param {Id} id @param {Spot} spot @returns {Equation | null} */
@@ -143,13 +143,13 @@ export function Glossary({ model, root, at, onClose }) {
   return html`<dialog class="dl-drawer" ref=${box} aria-labelledby="dl-glossary" data-testid="glossary" onClose=${onClose}
       onClick=${(/** @type {Event} */ e) => e.target === box.current && box.current?.close()} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()}>
     <div class="dl-drawer-head"><div class="dl-line"><h2 class="dl-viewtitle" id="dl-glossary">${P.title}</h2>
-        <button type="button" class="dl-icon dl-quiet" data-testid="glossary-close" aria-label=${P.close} onClick=${() => box.current?.close()}><${Icon} name="remove" /></button></div>
+        <button class="dl-icon dl-quiet" data-testid="glossary-close" aria-label=${P.close} onClick=${() => box.current?.close()}><${Icon} name="remove" /></button></div>
       <input type="search" data-testid="glossary-search" aria-label=${P.search} placeholder=${P.search} value=${wanted} onInput=${(/** @type {any} */ e) => setWanted(e.target.value)} />
       <p class="dl-note" role="status">${P.found(found.length)}${spot ? ` · ${P.live(spot.round.index + 1, Math.min(spot.place.k, spot.round.gamma + 1))}` : ""}</p></div>
     <ul class="dl-terms">${found.map((id) => {
       const selector = placeOf(id, root, kind, spot);
       return html`<li key=${id} data-term=${id} data-testid=${`term-${id}`} tabindex="-1"><${EquationView} eq=${entryAt(id, spot)} />
-        ${selector && html`<button type="button" class="dl-quiet" data-testid=${`show-${id}`} onClick=${show(id, selector)}>${P.show}<span class="dl-hidden">: ${GLOSSARY[id][0]}</span></button>`}</li>`;
+        ${selector && html`<button class="dl-quiet" data-testid=${`show-${id}`} onClick=${show(id, selector)}>${P.show}<span class="dl-hidden">: ${GLOSSARY[id][0]}</span></button>`}</li>`;
     })}</ul>
   </dialog>`;
 }

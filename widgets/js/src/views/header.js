@@ -66,7 +66,7 @@ export const RoundList = memo((/** @type {Listed} */ { rounds, current, hidden =
         const mark = kind === "bonus" ? "★" : kind === "residual" ? "✗" : kind === "plain" ? "●" : "■";
         const secret = r.index >= hidden;
         const name = secret ? S.chipHidden(r.index + 1) : S.chip(r.index + 1, r.accepted, r.tree?.nodes.length ?? r.gamma, S.chipEnd[kind]);
-        return html`<button type="button" class=${`dl-roundchip dl-end-${secret ? "hidden" : kind}`} key=${r.index} data-testid=${`round-chip-${r.index}`}
+        return html`<button class=${`dl-roundchip dl-end-${secret ? "hidden" : kind}`} key=${r.index} data-testid=${`round-chip-${r.index}`}
           aria-label=${name} title=${name} aria-current=${r.index === current ? "true" : undefined} onClick=${() => onPick(r.index)}>
           ${secret ? "?" : html`${drafts(r) && html`${r.accepted}<i class="dl-ok">${MARKS.accepted}</i>`}<i class="dl-mark">${mark}</i>`}
         </button>`;

@@ -1,14 +1,15 @@
 // The head lens: a position's distribution with and without the sequential head, and what the head would do after another token.
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { compare } from "../draw/bars.js";
 import { equation } from "../draw/equations.js";
 import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { Pairs, written } from "../draw/pairs.js";
 import { Rich } from "../draw/rich.js";
+import { Save } from "../draw/save.js";
 import { Chip } from "../draw/token.js";
 import { before, biasSentence } from "../logic/facts.js";
-import { prob, quoteToken, showToken, signed } from "../logic/format.js";
+import { plainly, prob, quoteToken, showToken, signed } from "../logic/format.js";
 import { headPeaks, rest } from "../logic/heads.js";
 import { isBusy, sender, useTrait } from "../store.js";
 import { LENS as L, S } from "../strings.js";
@@ -21,16 +22,17 @@ import { Positions } from "./positions.js";
 /** @typedef {import("../store.js").Model} Model */
 /** @typedef {import("./place.js").Spot} Spot */
 
-/** What the head adds to some tokens, raised ones to the right. @param {{ up: Choice[], down: Choice[] }} props */
-function Biases({ up, down }) {
+/** What the head adds to some tokens, raised ones to the right. @param {{ up: Choice[], down: Choice[], file: string, note: string }} props */
+function Biases({ up, down, file, note }) {
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
   const all = [...up, ...down.slice().reverse()];
   const most = Math.max(...all.map((c) => Math.abs(c.value)), 1e-9);
-  return html`<ul class="dl-biaslist" aria-label=${L.biases}>${all.map((c) => {
+  return html`<ul ref=${box} class="dl-biaslist" aria-label=${L.biases}>${all.map((c) => {
     const share = (50 * Math.abs(c.value)) / most;
     return html`<li key=${c.token.id} aria-label=${`${showToken(c.token.text)} ${signed(c.value)}`}><span class="dl-tok">${showToken(c.token.text)}</span>
-      <span class="dl-biastrack" aria-hidden="true"><span class=${c.value < 0 ? "dl-bias-down" : "dl-bias-up"} style=${c.value < 0 ? `right:50%;width:${share}%` : `left:50%;width:${share}%`}></span></span>
+      <span class="dl-biastrack" aria-hidden="true"><i></i><span class=${c.value < 0 ? "dl-bias-down" : "dl-bias-up"} style=${c.value < 0 ? `right:50%;width:${share}%` : `left:50%;width:${share}%`}></span></span>
       <span class="dl-num">${c.value < 0 ? "↓" : "↑"} ${signed(c.value)}</span></li>`;
-  })}</ul>`;
+  })}</ul><${Save} picture=${() => box.current} name=${file} title=${L.biases} note=${note} />`;
 }
 
 /**
@@ -41,9 +43,9 @@ function After({ heading, base, draft, own, up, down, eq, testid }) {
   const rows = compare(draft, base, own, 7).map(({ token, t, d }) => ({ token, a: t, b: d }));
   const all = [...rows, { token: null, a: rest(rows.map((r) => r.a)), b: rest(rows.map((r) => r.b)) }];
   return html`<div class="dl-after" data-testid=${testid}><h3 class="dl-lenshead"><${Rich} text=${heading} /></h3>
-    <div><${Pairs} label=${L.chart} rows=${all} a=${{ look: "head", head: L.with }} b=${{ look: "base", head: L.without }} marked=${own?.token.id} legend=${[["head", L.legendWith], ["base", L.legendWithout]]} /></div>
+    <div><${Pairs} label=${L.chart} file=${testid} note=${plainly(heading)} rows=${all} a=${{ look: "head", head: L.with }} b=${{ look: "base", head: L.without }} marked=${own?.token.id} legend=${[["head", L.legendWith], ["base", L.legendWithout]]} /></div>
     <div><h4 class="dl-label">${eq ? html`<${Explained} eq=${eq}>${L.biases}<//>` : L.biases}</h4>
-    <${Biases} up=${up} down=${down} /></div>
+    <${Biases} up=${up} down=${down} file=${`${testid}-bias`} note=${plainly(heading)} /></div>
   </div>`;
 }
 
@@ -69,7 +71,7 @@ function Ask({ model, spot }) {
   if (model.still) return html`<p class="dl-note">${L.notLive.page}</p>`;
   return html`<div class="dl-asklens"><h3 class="dl-label"><${Rich} text=${L.ask(k, quoteToken(own.text))} /></h3>
     <div class="dl-run" role="group" aria-label=${L.offers}>
-      ${offers.filter((t) => t.id !== own.id).map((t) => html`<button type="button" key=${t.id} data-testid=${`after-${t.id}`} disabled=${off} onClick=${() => ask({ token: t.id, text: "" })}><span class="dl-tok">${showToken(t.text)}</span></button>`)}
+      ${offers.filter((t) => t.id !== own.id).map((t) => html`<button key=${t.id} data-testid=${`after-${t.id}`} disabled=${off} onClick=${() => ask({ token: t.id, text: "" })}><span class="dl-tok">${showToken(t.text)}</span></button>`)}
       <form class="dl-run" onSubmit=${submit}><label class="dl-field"><span>${L.other}</span> <input type="text" size="10" data-testid="after-text" value=${text} disabled=${off} onInput=${(/** @type {any} */ e) => setText(e.target.value)} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()} /></label>
         <button type="submit" data-testid="after-ask" disabled=${off || !text}>${L.askIt}</button></form>
     </div>
@@ -85,9 +87,9 @@ function Peaks({ model, spot }) {
   const peaks = headPeaks(spot.branch.rounds, 5);
   const known = (info?.examples ?? []).filter((e) => e.collision);
   return html`<div class="dl-peaks"><h3 class="dl-label">${L.peaks}</h3><ol>
-    ${known.map((e) => html`<li key=${`${e.domain}-${e.index}`}><button type="button" class="dl-quiet" data-testid="collision" disabled=${isBusy(status)}
+    ${known.map((e) => html`<li key=${`${e.domain}-${e.index}`}><button class="dl-quiet" data-testid="collision" disabled=${isBusy(status)}
       onClick=${() => sender(model)({ type: "example", domain: e.domain, index: e.index, round: e.collision?.[0] ?? 0, at: e.collision?.[1] ?? 0 })}>${L.collision(e.prompt)}</button></li>`)}
-    ${peaks.map(({ round, p, shift, most }) => html`<li key=${`${round.index}:${p.k}`}><button type="button" class="dl-quiet" data-testid=${`peak-${round.index}-${p.k}`}
+    ${peaks.map(({ round, p, shift, most }) => html`<li key=${`${round.index}:${p.k}`}><button class="dl-quiet" data-testid=${`peak-${round.index}-${p.k}`}
       aria-current=${spot.round.index === round.index && spot.place.k === p.k ? "true" : undefined} onClick=${() => spot.select(p.k, "bias", round.index)}>
       <${Rich} text=${L.peak(round.index + 1, p.k, quoteToken(before(round, p.k).text), quoteToken(most.token.text), written(most.d), written(most.t))} /> <span class="dl-note">${L.shift(prob(shift))}</span></button></li>`)}
   </ol></div>`;

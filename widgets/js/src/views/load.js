@@ -125,8 +125,8 @@ export function LoadLab({ model }) {
   return html`<section class="dl-view" data-testid="load-lab" aria-label=${L.title}>
     <p class="dl-lead">${L.lead}</p>
     ${!model.still && html`<div class="dl-ask"><${Choices} serving=${serving} setup=${setup} set=${set} />
-      <div class="dl-run"><button type="button" class="dl-primary" data-testid="load-run" disabled=${running || busy || !setup.contenders.length} onClick=${() => (send({ type: "serve", setup }), setEdited(null))}>${L.run}</button>
-        ${running && html`<button type="button" data-testid="load-stop" onClick=${() => send({ type: "unserve" })}><${Icon} name="stop" /> ${APP.stop}</button>`}
+      <div class="dl-run"><button class="dl-primary" data-testid="load-run" disabled=${running || busy || !setup.contenders.length} onClick=${() => (send({ type: "serve", setup }), setEdited(null))}>${L.run}</button>
+        ${running && html`<button data-testid="load-stop" onClick=${() => send({ type: "unserve" })}><${Icon} name="stop" /> ${APP.stop}</button>`}
         <span class="dl-note" role="status" data-testid="load-state">${running ? L.progress(serving.done, serving.total) : L.states[/** @type {keyof typeof L.states} */ (serving.state)] ?? ""}</span>
         ${running && html`<progress max=${serving.total} value=${serving.done} aria-label=${L.progress(serving.done, serving.total)}></progress>`}</div></div>`}
     <${Failure} text=${serving.error || (status.where === "serving" && status.error)} />

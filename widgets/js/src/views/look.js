@@ -22,5 +22,5 @@ export function Look({ preferences, setPreferences }) {
       onChange=${(/** @type {any} */ e) => choose({ language: e.target.value })}>
       ${names.map(([value, name]) => html`<option value=${value} lang=${value === "auto" ? undefined : value} selected=${value === preferences.language}>${name}</option>`)}
     </select>
-    <button type="button" class="dl-quiet" data-testid="theme" onClick=${() => choose({ theme: next })}>${S.themeNames[preferences.theme]}</button>`;
+    <button class="dl-quiet" data-testid="theme" onClick=${() => choose({ theme: next })}>${S.themeNames[preferences.theme]}</button>`;
 }

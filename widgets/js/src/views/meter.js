@@ -41,7 +41,7 @@ function Result({ m }) {
       <span><${Explained} eq=${eq}>χ² <b>${fixed(m.statistic, 1)}</b>, ${M.degrees(m.degrees)}, p <b>${prob(m.p_value)}</b><//></span>
       <span><${Explained} eq=${explain("distance")}><${Rich} text=${M.distance} /> <b>${prob(m.distance)}</b><//></span>
       ${m.bias > 0 && html`<span title=${M.biasHint}>${M.bias} <b>${prob(m.bias)}</b></span>`}</p>
-    <${Pairs} label=${M.chart} rows=${rows} a=${{ look: "target", head: "p_t" }} b=${{ look: "seen", head: M.seen }} c=${{ look: "none", head: M.count }}
+    <${Pairs} label=${M.chart} file="exactness-counts" note=${M.rounds(m.rounds, m.first_seed, m.first_seed + m.rounds - 1)} rows=${rows} a=${{ look: "target", head: "p_t" }} b=${{ look: "seen", head: M.seen }} c=${{ look: "none", head: M.count }}
       legend=${[["pt", M.legendExact], ["seen", M.legendSeen]]} />
     <${History} history=${m.history} />
   </div>`;
@@ -68,10 +68,10 @@ export function Meter({ model, spot }) {
     </div>
     <p class="dl-note"><${Rich} text=${M.rules[rule][1]} /></p>
     ${!model.still && html`<div class="dl-run">
-      ${ROUNDS.map((n, i) => html`<button type="button" key=${n} class=${i ? "" : "dl-primary"} data-testid=${`meter-run-${n}`} disabled=${!live || busy} onClick=${() => ask(n)}>${m ? M.runMore(whole(n)) : M.run(whole(n))}</button>`)}
-      ${status.state === "repeating" && html`<button type="button" data-testid="meter-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${M.stop}</button>
+      ${ROUNDS.map((n, i) => html`<button key=${n} class=${i ? "" : "dl-primary"} data-testid=${`meter-run-${n}`} disabled=${!live || busy} onClick=${() => ask(n)}>${m ? M.runMore(whole(n)) : M.run(whole(n))}</button>`)}
+      ${status.state === "repeating" && html`<button data-testid="meter-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${M.stop}</button>
         <span class="dl-note" role="status">${translated(status.text) || M.repeating}</span>`}
-      ${m && !busy && live && html`<button type="button" data-testid="meter-afresh" onClick=${() => ask(ROUNDS[0], true)}>${M.afresh}</button>`}
+      ${m && !busy && live && html`<button data-testid="meter-afresh" onClick=${() => ask(ROUNDS[0], true)}>${M.afresh}</button>`}
     </div>`}
     <${Failure} text=${status.where === "meter" && status.error} />
     ${why && html`<p class="dl-note">${why}</p>`}

@@ -10,6 +10,6 @@ export function Notice({ what, word, hosted, children }) {
   const text = what === "full" ? LINE.full(word?.limit ?? 0, word?.wait ?? 0) : hosted ? LINE.hosted[/** @type {keyof typeof LINE.hosted} */ (what)] : LINE.notebook;
   return html`<div class="dl-notice" role="alert" data-testid="notice" data-what=${what}>
     <p>${text}</p>
-    ${hosted && html`<div class="dl-line">${children}<button type="button" data-testid="reload" onClick=${() => location.reload()}>${what === "full" ? LINE.again : LINE.reload}</button></div>`}
+    ${hosted && html`<div class="dl-line">${children}<button data-testid="reload" onClick=${() => location.reload()}>${what === "full" ? LINE.again : LINE.reload}</button></div>`}
   </div>`;
 }

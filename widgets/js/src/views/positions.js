@@ -16,7 +16,7 @@ export function Positions({ spot, row }) {
   const drawn = (now.final || now.commit) && round.final.token;
   const look = drafts(round) ? round.final.kind : "plain";
   /** @param {number} k @param {string} id @param {any} content @param {string} name */
-  const button = (k, id, content, name) => html`<button type="button" key=${id} class="dl-pos" data-testid=${`pos-${id}`} aria-current=${place.k === k ? "true" : undefined}
+  const button = (k, id, content, name) => html`<button key=${id} class="dl-pos" data-testid=${`pos-${id}`} aria-current=${place.k === k ? "true" : undefined}
     aria-label=${name} title=${name} onClick=${() => spot.select(k, row)}>${content}</button>`;
   return html`<div class="dl-positions" role="group" aria-label=${S.positions} ref=${list}>
     ${round.positions.map((p) => {

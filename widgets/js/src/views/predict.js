@@ -57,8 +57,8 @@ export function Question({ asked, onAnswer }) {
     : S.predictAsk(quoteToken(p.token.text), prob(p.p_d), prob(p.p_t));
   return html`<div class="dl-question" data-testid="question" role="group">
     <p class="dl-cause" data-testid="cause" aria-live="polite"><${Rich} text=${words} /></p>
-    ${kind === "cut" ? html`<span class="dl-lengths">${Array.from({ length: round.gamma + 1 }, (_, n) => html`<button type="button" key=${n} data-testid=${`predict-${n}`} aria-label=${S.predictLength(n, round.gamma)} onClick=${() => onAnswer(n)}>${n}</button>`)}</span>`
-      : html`<button type="button" class="dl-yes" data-testid="predict-yes" onClick=${() => onAnswer(1)}>${S.predictYes}</button>
-    <button type="button" class="dl-no" data-testid="predict-no" onClick=${() => onAnswer(0)}>${S.predictNo}</button>`}
+    ${kind === "cut" ? html`<span class="dl-lengths">${Array.from({ length: round.gamma + 1 }, (_, n) => html`<button key=${n} data-testid=${`predict-${n}`} aria-label=${S.predictLength(n, round.gamma)} onClick=${() => onAnswer(n)}>${n}</button>`)}</span>`
+      : html`<button class="dl-yes" data-testid="predict-yes" onClick=${() => onAnswer(1)}>${S.predictYes}</button>
+    <button class="dl-no" data-testid="predict-no" onClick=${() => onAnswer(0)}>${S.predictNo}</button>`}
   </div>`;
 }

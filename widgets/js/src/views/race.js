@@ -53,7 +53,7 @@ function LaneView({ lane, fastest, opened, current, may, onOpen }) {
     </div>
     <${Failure} text=${lane.error} />
     <${Acceptance} lane=${lane} />
-    <div class="dl-blocks">${lane.rounds.map((block, i) => html`<button type="button" key=${i} class="dl-block" data-testid=${`block-${lane.name}-${i}`} disabled=${!may && !opened}
+    <div class="dl-blocks">${lane.rounds.map((block, i) => html`<button key=${i} class="dl-block" data-testid=${`block-${lane.name}-${i}`} disabled=${!may && !opened}
       aria-current=${opened && current === i ? "true" : undefined} aria-label=${`${R.round(i + 1)}: ${written(block)}; ${spoken(block)}`} title=${may || opened ? R.openHint : R.openNot} onClick=${() => onOpen(i)}>
       ${seen(block).map((p) => html`<${Flow} token=${p.token} kind=${p.kind} />`)}
     </button>`)}</div>
@@ -105,12 +105,12 @@ export function Race({ model }) {
     ${!model.still && html`<div class="dl-ask">
       ${!app && html`<label class="dl-promptfield"><span class="dl-label">${APP.prompt}</span><textarea rows="2" data-testid="race-prompt" value=${prompt} onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()}></textarea></label>`}
       <div class="dl-choices" role="group" aria-label=${R.drafters}>${race.choices.map((c) => html`<label class="dl-choice" key=${c.name} title=${translated(c.summary)}><input type="checkbox" data-testid=${`racer-${c.name}`} checked=${picked.includes(c.name)} onChange=${() => toggle(c.name)} /> ${translated(c.title)}</label>`)}</div>
-      <div class="dl-run"><button type="button" class="dl-primary" data-testid="race-run" disabled=${busy || status.state === "loading" || !picked.length} onClick=${() => send({ type: "race", prompt, drafters: picked })}>${R.run}</button>
-        ${status.state === "racing" && html`<button type="button" data-testid="race-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button><span class="dl-note" role="status">${translated(status.text)}</span>`}
+      <div class="dl-run"><button class="dl-primary" data-testid="race-run" disabled=${busy || status.state === "loading" || !picked.length} onClick=${() => send({ type: "race", prompt, drafters: picked })}>${R.run}</button>
+        ${status.state === "racing" && html`<button data-testid="race-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button><span class="dl-note" role="status">${translated(status.text)}</span>`}
         ${app && html`<span class="dl-note">${R.fromPage}</span>`}</div>
       <${Failure} text=${status.where === "race" && status.error} />
     </div>`}
-    ${race.lanes.length > 0 && html`<p class="dl-note">${R.on(race.prompt, Number(race.settings.seed), String(race.settings.temperature), race.device)}</p>
+    ${race.lanes.length > 0 && html`<p class="dl-note">${R.on(race.prompt, Number(race.settings.seed), String(race.settings.temperature), translated(race.device))}</p>
       <${Against} lanes=${race.lanes} /><ol class="dl-lanes">${race.lanes.map((lane) => html`<${LaneView} key=${lane.name} lane=${lane} fastest=${fastest} opened=${race.opened === lane.name} current=${cursor?.round ?? 0} may=${!model.still && !busy} onOpen=${(/** @type {number} */ i) => open(lane.name, i)} />`)}</ol>`}
     ${!app && trace && html`<div class="dl-opened"><h3 class="dl-label">${R.opened(translated(race.lanes.find((lane) => lane.name === race.opened)?.title ?? ""))}</h3><${Stepper} model=${model} theme=${false} /></div>`}
   </section>`;

@@ -18,13 +18,13 @@ import { Positions } from "./positions.js";
 /** @typedef {import("../contract").Round} Round */
 /** @typedef {import("../contract").Position} Position */
 
-/** p_t and p_d over the top tokens and all others, the residual beside. @param {{ p: Position }} props */
-function Distributions({ p }) {
+/** p_t and p_d over the top tokens and all others, the residual beside. @param {{ round: Round, p: Position }} props */
+function Distributions({ round, p }) {
   const top = compare(p.target, p.draft, { token: p.token, t: p.p_t, d: p.p_d }, 8);
   const rows = top.map(({ token, t, d }) => ({ token, a: t, b: d, c: residualOf(p, token.id, t, d) }));
   const empty = 1 - (p.overlap ?? 1) < 1e-9;
   const all = [...rows, { token: null, a: rest(rows.map((r) => r.a)), b: rest(rows.map((r) => r.b)), c: empty ? null : rest(rows.map((r) => r.c)) }];
-  return html`<${Pairs} label=${S.chart} rows=${all} a=${{ look: "target", head: "p_t" }} b=${{ look: "draft", head: "p_d" }} c=${{ look: "residual", head: R.residualHead }}
+  return html`<${Pairs} label=${S.chart} file="rejection" note=${S.at(round.index + 1, p.k, showToken(p.token.text))} rows=${all} a=${{ look: "target", head: "p_t" }} b=${{ look: "draft", head: "p_d" }} c=${{ look: "residual", head: R.residualHead }}
     marked=${p.token.id} shared over legend=${[["pt", S.legend.pt], ["pd", S.legend.pd], ["min", S.legend.min], ["rest", R.legendRest]]} />`;
 }
 
@@ -62,7 +62,7 @@ function Drafted({ round, p, told, asked, ended }) {
   const [u, r] = apart(p.u_accept ?? 0, limit);
   const judged = p.verdict === "accepted" || p.verdict === "rejected";
   return html`<${Facts} round=${round} p=${p} told=${told} />
-    <${Distributions} p=${p} />
+    <${Distributions} round=${round} p=${p} />
     ${told && p.u_accept !== null && html`<div class="dl-axes"><div class="dl-axisbox"><h3 class="dl-label">${judged ? R.acceptDraw : R.idleDraw}</h3>
       <${AcceptAxis} label=${R.axisLabel(u, q >= 1 ? "1" : r, S.verdicts[/** @type {keyof typeof S.verdicts} */ (p.verdict)])} limit=${limit} limitText=${R.limit(q >= 1 ? (q > 1 ? `1 (${q === Infinity ? "∞" : ratio(q)})` : "1") : r)} u=${p.u_accept} uText=${R.u(u)} counts=${judged} /></div>
       ${p.verdict === "rejected" && ended && html`<${LastDraw} round=${round} />`}</div>`}`;

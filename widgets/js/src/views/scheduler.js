@@ -76,7 +76,7 @@ function Controls({ model, plan, policy, load, rate, own, change }) {
     <label class="dl-field"><span>${S.policy}</span> <${PolicyChoice} id="plan-policy" value=${policy} onChange=${(/** @type {string} */ next) => change("policy", next)} /></label>
     <label class="dl-field dl-ratechoice"><span>${C.rate}</span> <select data-testid="plan-rate" value=${rate} onChange=${(/** @type {any} */ e) => change("step_rate", e.target.value)}>
       ${choices.map(([name, title]) => html`<option key=${name} value=${name} selected=${name === rate}>${title}</option>`)}</select></label>
-    ${drawn && rate !== own && html`<button type="button" data-testid="rate-undraw" onClick=${() => change("step_rate", own)}><${Icon} name="replay" /> ${C.undraw}</button>`}
+    ${drawn && rate !== own && html`<button data-testid="rate-undraw" onClick=${() => change("step_rate", own)}><${Icon} name="replay" /> ${C.undraw}</button>`}
   </div>`;
 }
 

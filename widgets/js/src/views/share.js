@@ -27,7 +27,7 @@ function Copied({ id, label, text, rows }) {
   const press = async () => setSaid(field.current && (await copy(field.current)) ? T.copied : T.byHand);
   return html`<div class="dl-copied"><label><span class="dl-label">${label}</span>
       <textarea readonly rows=${rows} spellcheck="false" ref=${field} data-testid=${`share-${id}`} value=${text} onFocus=${() => field.current?.select()}></textarea></label>
-    <div class="dl-run"><button type="button" data-testid=${`copy-${id}`} onClick=${press}>${T.copy}</button><span role="status" data-testid=${`copied-${id}`}>${said}</span></div></div>`;
+    <div class="dl-run"><button data-testid=${`copy-${id}`} onClick=${press}>${T.copy}</button><span role="status" data-testid=${`copied-${id}`}>${said}</span></div></div>`;
 }
 
 /** @param {{ model: Model }} props */
@@ -50,10 +50,10 @@ export function ShareButton({ model }) {
       <${Copied} id="link" label=${T.link} text=${addressOf(location.href, link)} rows=${3} />
       <${Copied} id="python" label=${T.python} text=${pythonOf(link)} rows=${5} />
       <${Copied} id="command" label=${link.forks.length ? T.commandPlain : T.command} text=${commandOf(link)} rows=${3} />
-      <button type="button" data-testid="share-close" onClick=${close}>${T.close}</button>`;
+      <button data-testid="share-close" onClick=${close}>${T.close}</button>`;
   };
   return html`<span onKeyDown=${(/** @type {KeyboardEvent} */ e) => open && (e.stopPropagation(), e.key === "Escape" && close())}>
-    <button type="button" class="dl-quiet" ref=${button} data-testid="share" aria-haspopup="dialog" aria-expanded=${open ? "true" : "false"} disabled=${!trace?.rounds.length || isBusy(status)} onClick=${() => setOpen(!open)}>${T.share}</button>
+    <button class="dl-quiet" ref=${button} data-testid="share" aria-haspopup="dialog" aria-expanded=${open ? "true" : "false"} disabled=${!trace?.rounds.length || isBusy(status)} onClick=${() => setOpen(!open)}>${T.share}</button>
     ${open && button.current && html`<${Popup} anchor=${button.current} kind="menu" wide label=${T.title} onClose=${() => setOpen(false)}>${content()}<//>`}
   </span>`;
 }

@@ -5,7 +5,7 @@ import { Failure } from "../draw/failure.js";
 import { html } from "../draw/html.js";
 import { useSame } from "../draw/memo.js";
 import { Rich } from "../draw/rich.js";
-import { SaveText, fileName } from "../draw/save.js";
+import { Save, SaveText, fileName } from "../draw/save.js";
 import { cellSentence, scheduleFacts, scheduleGrounds, stepSentence } from "../logic/facts.js";
 import { atStep, selected, told } from "../logic/place.js";
 import { known } from "../logic/steps.js";
@@ -22,6 +22,7 @@ import { useBranches } from "./place.js";
 import { handleKey, usePlayer } from "./player.js";
 import { Question, usePredictions } from "./predict.js";
 import { Options, PhaseRail, Transport } from "./rail.js";
+import { SavePage } from "./savepage.js";
 import { RoundTable } from "./table.js";
 import { TreeView } from "./tree.js";
 
@@ -96,6 +97,7 @@ function Loaded({ model, shown, detail, theme }) {
     ${detail && html`<${Detail} round=${round} k=${place.k} now=${now} />`}
     <${Footer} round=${round} now=${now} device=${trace?.device ?? ""} />
     <div class="dl-line"><p class="dl-note dl-keys">${S.keys}</p>
-      ${trace && html`<${SaveText} name=${`${fileName(trace.prompt.slice(0, 40))}${branch.id ? `-fork-${branch.id}` : ""}.json`} type="application/json" testid="save-trace" disabled=${edits.busy} content=${() => JSON.stringify(traceOf(trace, branch))}>${S.saveTrace}<//>`}</div>
+      ${trace && html`<span class="dl-saves"><span class="dl-note">${S.saveRound}</span><${Save} picture=${() => root.current?.querySelector(".dl-table") ?? null} name="round" title=${S.roundOf(round.index + 1, branch.rounds.length)} note=${[trace.prompt.slice(0, 60), trace.target.name, trace.drafter?.name].filter(Boolean).join(" · ")} />
+      <${SavePage} model=${model} /><${SaveText} name=${`${fileName(trace.prompt.slice(0, 40))}${branch.id ? `-fork-${branch.id}` : ""}.json`} type="application/json" testid="save-trace" disabled=${edits.busy} content=${() => JSON.stringify(traceOf(trace, branch))}>${S.saveTrace}<//></span>`}</div>
   </div>`;
 }

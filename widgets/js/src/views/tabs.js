@@ -26,7 +26,7 @@ export function Tabs({ model }) {
   };
   return html`<div class="dl-tabs">
     <div role="tablist" class="dl-tablist" aria-label=${S.views} onKeyDown=${keys}>
-      ${kinds.map((kind) => html`<button type="button" role="tab" key=${kind} id=${`dl-tab-${kind}`} data-testid=${`tab-${kind}`} aria-selected=${kind === open ? "true" : "false"} aria-controls="dl-tabpanel"
+      ${kinds.map((kind) => html`<button role="tab" key=${kind} id=${`dl-tab-${kind}`} data-testid=${`tab-${kind}`} aria-selected=${kind === open ? "true" : "false"} aria-controls="dl-tabpanel"
         tabindex=${kind === open ? 0 : -1} title=${titleOf(kind)} onClick=${() => show(kind)}>${tabOf(kind)}</button>`)}
     </div>
     <div role="tabpanel" id="dl-tabpanel" class="dl-tabpanel" aria-labelledby=${`dl-tab-${open}`} tabindex="0"><h2 class="dl-viewtitle">${titleOf(open)}</h2><${View} model=${second} /></div>

@@ -25,8 +25,8 @@ export function Offer({ onStart }) {
   };
   if (!there) return null;
   return html`<aside class="dl-offer" data-testid="tour-offer" aria-label=${T.title}><p>${T.offer}</p>
-    <span><button type="button" class="dl-primary" data-testid="tour-start" onClick=${answer(onStart)}>${T.start}</button>
-    <button type="button" class="dl-quiet" data-testid="tour-decline" onClick=${answer(() => {})}>${T.decline}</button></span></aside>`;
+    <span><button class="dl-primary" data-testid="tour-start" onClick=${answer(onStart)}>${T.start}</button>
+    <button class="dl-quiet" data-testid="tour-decline" onClick=${answer(() => {})}>${T.decline}</button></span></aside>`;
 }
 
 /** The stops that this page has. @param {Element} root */
@@ -71,8 +71,8 @@ export function Tour({ model, root, onEnd }) {
   return html`<div class="dl-tour" popover="manual" role="dialog" aria-labelledby="dl-tour-title" aria-describedby="dl-tour-text" data-testid="tour" data-stop=${stop.id} ref=${box} onKeyDown=${keys}>
     <div aria-live="polite"><h2 id="dl-tour-title">${heading}</h2><p id="dl-tour-text"><${Rich} text=${text} /></p></div>
     <div class="dl-run"><span class="dl-note dl-num">${T.of(number + 1, stops.length)}</span><span class="dl-grow"></span>
-      <button type="button" class="dl-quiet" data-testid="tour-leave" onClick=${onEnd}>${T.leave}</button>
-      <button type="button" data-testid="tour-back" disabled=${number === 0} onClick=${() => setNumber(number - 1)}>${T.back}</button>
-      <button type="button" class="dl-primary" data-testid="tour-next" ref=${next} onClick=${() => (last ? onEnd() : setNumber(number + 1))}>${last ? T.done : T.next}</button></div>
+      <button class="dl-quiet" data-testid="tour-leave" onClick=${onEnd}>${T.leave}</button>
+      <button data-testid="tour-back" disabled=${number === 0} onClick=${() => setNumber(number - 1)}>${T.back}</button>
+      <button class="dl-primary" data-testid="tour-next" ref=${next} onClick=${() => (last ? onEnd() : setNumber(number + 1))}>${last ? T.done : T.next}</button></div>
   </div>`;
 }

@@ -49,8 +49,8 @@ export function Unfinished({ model }) {
   return html`<div class="dl-notice" role="status" data-testid="unfinished">
     <p>${LINE.unfinished}</p>
     <div class="dl-line">
-      <button type="button" data-testid="run-again" disabled=${!ready} onClick=${() => controls && sender(model)({ type: "generate", controls })}>${LINE.runAgain}</button>
-      <button type="button" class="dl-quiet" onClick=${() => setLost(null)}>${LINE.dismiss}</button>
+      <button data-testid="run-again" disabled=${!ready} onClick=${() => controls && sender(model)({ type: "generate", controls })}>${LINE.runAgain}</button>
+      <button class="dl-quiet" onClick=${() => setLost(null)}>${LINE.dismiss}</button>
     </div>
   </div>`;
 }

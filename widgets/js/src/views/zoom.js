@@ -60,7 +60,7 @@ export function Zoomed({ model, title }) {
   }, [model, widget]);
   if (!chart) return null;
   return html`<section class="dl-zoomed" data-testid="zoomed" data-chart=${chart} tabindex="-1" ref=${box} aria-label=${ZOOM.label(title(name))} onKeyDown=${(/** @type {KeyboardEvent} */ e) => e.stopPropagation()}>
-    <p class="dl-note">${ZOOM.how} <button type="button" data-testid="zoom-close" onClick=${() => zoom?.("")}><${Icon} name="remove" /> ${ZOOM.close}</button></p>
+    <p class="dl-note">${ZOOM.how} <button data-testid="zoom-close" onClick=${() => zoom?.("")}><${Icon} name="remove" /> ${ZOOM.close}</button></p>
     ${failed ? html`<${Failure} text=${failed} />` : !there && html`<p class="dl-note" role="status">${ZOOM.coming}</p>`}
     <div ref=${place}></div>
   </section>`;
