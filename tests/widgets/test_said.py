@@ -25,14 +25,15 @@ from dspark_lab.scheduling.rates import note_for, step_rate_named
 from dspark_lab.scheduling.reasons import reason
 from dspark_lab.scheduling.replan import replan
 from dspark_lab.scheduling.stored import drafting_of
-from dspark_lab.teaching.head import one_token
+from dspark_lab.teaching.head import one_token, read_head
 from dspark_widgets import contract, permalink
 from dspark_widgets.app import RECORDED
 from dspark_widgets.controls import read_controls
+from dspark_widgets.export import html_of
 from dspark_widgets.limits import Limits
 from dspark_widgets.planner import OFFERED, Planner
 from dspark_widgets.race import DrafterRace
-from dspark_widgets.requests import PlanRequest
+from dspark_widgets.requests import OpenRequest, PlanRequest
 from dspark_widgets.stepper import Stepper
 from tests.scheduling.rounds import made_rounds
 
@@ -141,5 +142,16 @@ def test_what_a_visitor_can_do_wrong_is_in_the_catalogues(pocket_lab: Lab) -> No
     race = DrafterRace(pocket_lab)
     check(refused(race.lab_of, "nobody"))
     check(refused(DrafterRace().lab_of, "dspark"))
+    check(refused(race.show, trace, contract.Cursor(round=99)))
+    check(refused(DrafterRace(pocket_lab).on_open, OpenRequest("dspark", 0)))
+    check(refused(html_of, replace(trace, rounds=())))
+    check(refused(Overrides, uniforms={"accept:1": 1.0}))
+    check(refused(Overrides, confidence={1: 2.0}))
+    session = pocket_lab.session("Hello.", Settings(max_new_tokens=8)).run()
+    check(refused(session.step))
+    check(refused(session.fork, 0, Overrides(verify_length=9)))
+    check(refused(session.fork, 0, Overrides(tokens={1: 10**6})))
+    check(refused(read_head, session, 0, 99))
+    check(refused(read_head, pocket_lab.session("Hello.", drafter=False).run(), 0, 1))
     for link in ("x" * 200_000, "????", "bm8"):
         check(refused(permalink.decode, link))
