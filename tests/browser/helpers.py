@@ -29,17 +29,24 @@ PHONE = {"width": 360, "height": 740}
 def generate(page: Page, prompt: str | None = None, **fields: Any) -> None:
     """Fill the controls that are given (by their test ids, ``_`` for ``-``), press Generate, wait for both runs."""
     fill(page, prompt, **fields)
+    watch_busy(page)
+    page.get_by_test_id("generate").click()
+    page.wait_for_function(RAN, timeout=RUN)
+    expect(page.get_by_test_id("error")).to_have_count(0)
+
+
+RAN = """() => window.wasBusy && document.querySelector('[data-testid="stop"]').ariaDisabled === 'true'"""
+
+
+def watch_busy(page: Page) -> None:
+    """From now on the page remembers that something was at work: ``RAN`` tells when it was, and is no more."""
     page.evaluate(
         """() => {
             const stop = document.querySelector('[data-testid="stop"]');
             window.wasBusy = false;
-            new MutationObserver(() => { window.wasBusy ||= !stop.disabled; }).observe(stop, { attributes: true });
+            new MutationObserver(() => { window.wasBusy ||= stop.ariaDisabled !== 'true'; }).observe(stop, { attributes: true });
         }"""
     )
-    page.get_by_test_id("generate").click()
-    done = """() => window.wasBusy && document.querySelector('[data-testid="stop"]').disabled"""
-    page.wait_for_function(done, timeout=RUN)
-    expect(page.get_by_test_id("error")).to_have_count(0)
 
 
 def fill(page: Page, prompt: str | None = None, **fields: Any) -> None:

@@ -16,7 +16,7 @@ from dspark_widgets.examples import find_examples
 from dspark_widgets.limits import Limits
 from tests.browser import helpers
 from tests.browser.conftest import Watch, opened
-from tests.browser.helpers import fill, generate, wait_ready
+from tests.browser.helpers import RUN, fill, generate, wait_ready
 from tests.browser.reading import cells, check_trace, chip_text, go_to_round, number_of_steps, phase, steps_of
 
 pytestmark = pytest.mark.browser
@@ -135,10 +135,65 @@ def test_forks_of_a_uniform_and_of_a_token_equal_pythons(ready: Page, pocket_lab
     helpers.fork(ready, 2, session.fork(0, Overrides(tokens={1: other})).run().trace())
     expect(ready.get_by_test_id("diff-cause")).to_contain_text("You put")
 
+    ready.get_by_test_id("tab-race").click()
+    for box in ready.get_by_role("group", name="Who takes part").get_by_role("checkbox").all():
+        box.set_checked(box.get_attribute("data-testid") == "racer-none")
+    ready.get_by_test_id("race-run").click()
+    ready.get_by_test_id("block-none-0").click(timeout=RUN)
+    expect(ready.get_by_test_id("branch-0")).to_have_count(0)
+    ready.get_by_test_id("race-back").click()
+    expect(ready.get_by_test_id("branch-2")).to_be_visible()
+    expect(ready.get_by_test_id("drafter")).to_have_value("dspark")
+    expect(ready.get_by_test_id("speed-ratio")).to_be_visible()
+    ready.get_by_test_id("tab-rejection").click()
+
     ready.get_by_test_id("delete-branch-1").click()
+    expect(ready.get_by_test_id("branch-0")).to_be_focused()
     expect(ready.get_by_test_id("branch-1")).to_have_count(0)
     ready.get_by_test_id("branch-0").click()
     check_trace(ready, session.trace())
+
+
+def test_what_starts_something_keeps_the_focus(ready: Page) -> None:
+    """Else the page's keys stop working, and a person at the keyboard has to find the place again."""
+    for name in ("generate", "apply-fork"):
+        button = ready.get_by_test_id(name)
+        if name == "apply-fork":
+            ready.get_by_test_id("verify-less").focus()
+            ready.keyboard.press("Enter")
+            for _ in range(8):  # to its end, where it cannot be pressed any more
+                ready.keyboard.press("Enter")
+            expect(ready.get_by_test_id("verify-less")).to_be_focused()
+            expect(ready.get_by_test_id("verify-length")).to_have_text("0")
+        else:
+            helpers.watch_busy(ready)
+        button.focus()
+        ready.keyboard.press("Enter")
+        if name == "generate":
+            ready.wait_for_function(helpers.RAN, timeout=RUN)
+        else:
+            expect(ready.get_by_test_id("branch-1")).to_be_visible(timeout=RUN)
+            expect(button).to_be_disabled()
+        expect(button).to_be_focused()
+    ready.keyboard.press("g")
+    expect(ready.get_by_test_id("glossary")).to_be_visible()
+    ready.keyboard.press("Escape")
+
+
+def test_a_draw_beyond_its_ends_is_told_and_changes_nothing(ready: Page) -> None:
+    generate(ready, PROMPT)
+    go_to_round(ready, 0)
+    ready.get_by_test_id("cell-u-1").click()
+    ready.get_by_test_id("edit-u-accept-1").click()
+    value = ready.get_by_test_id("uniform-value")
+    value.fill("5")
+    expect(ready.get_by_text("from 0 to 0.999999")).to_be_visible()
+    expect(value).to_have_attribute("aria-invalid", "true")
+    expect(ready.get_by_test_id("apply-fork")).to_be_disabled()
+    value.fill("0.5")
+    expect(ready.get_by_text("from 0 to 0.999999")).to_have_count(0)
+    expect(ready.get_by_test_id("apply-fork")).to_be_enabled()
+    ready.keyboard.press("Escape")
 
 
 def test_the_load_moves_the_cut_in_a_run_and_in_a_fork(ready: Page, pocket_lab: Lab) -> None:

@@ -139,3 +139,14 @@ def test_the_live_page_is_taken_along_with_its_forks(
     check_trace(alone, fork)
     alone.get_by_test_id("tab-lens").click()
     expect(alone.get_by_test_id("lens")).to_be_visible()
+    for tab, said in (("race", "No race was run before"), ("load", "Nothing was simulated before")):
+        alone.get_by_test_id(f"tab-{tab}").click()
+        expect(alone.get_by_text(said)).to_be_visible()
+    go_to_round(alone, index)
+    root = picture(alone, "round")
+    assert words(root)[1].startswith("fork 1 · ") and f"seed {SETTINGS.seed}" in words(root)[1]
+    struck = alone.locator(".dl-table .dl-chip").evaluate_all(
+        "(chips) => chips.filter((c) => getComputedStyle(c).textDecorationLine === 'line-through').length"
+    )
+    drawn = [node for node in root.iter(f"{SVG}text") if "line-through" in node.attrib.get("style", "")]
+    assert len(drawn) >= struck

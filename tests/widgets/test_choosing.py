@@ -25,6 +25,32 @@ def test_the_page_goes_on_with_the_drafter_of_the_lane_that_is_opened(tiny_lab: 
     assert app.controls["drafter"] == "none"
 
 
+def test_what_was_shown_before_a_race_comes_back_with_its_forks(tiny_lab: Lab) -> None:
+    app = LabApp(lambda: tiny_lab, recorded="nowhere")
+    assert app.wait_loaded(60)
+    ask(app, type="generate", controls={**app.controls, "prompt": PROMPT, "max_new_tokens": 6, "seed": 5})
+    ask(app, type="fork", branch=0, round=0, overrides={"verify_length": 0})
+    ask(app, type="race", prompt=PROMPT, drafters=["prompt-lookup", "none"])
+    shown = (app.trace, app.branches, app.controls, app.info, app.speeds, {**app.cursor, "serial": 0})
+    assert app.branches and app.speeds["speculative"]
+    ask(app, type="open", lane="prompt-lookup", round=0)
+    ask(app, type="open", lane="none", round=0)
+    assert app.branches == [] and app.controls["drafter"] == "none"
+    ask(app, type="race", prompt=PROMPT, drafters=["none"])  # another race keeps it too
+    ask(app, type="open", lane="none", round=0)
+    ask(app, type="open", lane="", round=0)
+    assert (app.trace, app.branches, app.controls, app.info, app.speeds, {**app.cursor, "serial": 0}) == shown
+    assert app.race["opened"] == ""
+    ask(app, type="fork", branch=1, round=0, overrides={"verify_length": 1})
+    assert len(app.branches) == 2 and not app.status["error"]
+    ask(app, type="open", lane="none", round=0)
+    ask(app, type="generate", controls={**app.controls, "prompt": PROMPT})
+    assert not app.status["error"] and app.race["opened"] == ""
+    ask(app, type="open", lane="none", round=0)
+    ask(app, type="open", lane="", round=0)
+    assert app.branches == [] and app.controls["drafter"] == "none", "the run that was made last"
+
+
 def test_the_page_drafts_by_the_drafter_that_is_chosen(tiny_lab: Lab) -> None:
     app = LabApp(lambda: tiny_lab, recorded="nowhere")
     assert app.wait_loaded(60)

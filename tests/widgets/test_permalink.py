@@ -129,7 +129,8 @@ def test_opening_a_link_shows_the_same_rounds_forks_and_place(tmp_path: Path) ->
         Fork(parent, b["round"], Overrides.from_json(b["overrides"])) for parent, b in enumerate(first.branches)
     )
     place = Cursor(branch=2, round=2, phase="accept", k=1, at=2, row="u")
-    ask(second, type="restore", link=encode(link_to(trace, forks, place)))
+    ask(second, type="restore", link=encode(replace(link_to(trace, forks, place), view="lens")))
+    assert second.preferences["tab"] == "lens"
     assert second.status["error"] == ""
     assert second.trace["rounds"] == first.trace["rounds"]
     assert [b["rounds"] for b in second.branches] == [b["rounds"] for b in first.branches]

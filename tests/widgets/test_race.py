@@ -48,6 +48,34 @@ def test_a_lane_opens_as_a_live_session(race: DrafterRace) -> None:
     assert race.race["opened"] == "early-exit"
 
 
+def test_forks_are_there_again_when_their_trace_is(race: DrafterRace) -> None:
+    ask(race, type="open", lane="early-exit", round=0)
+    ask(race, type="fork", branch=0, round=0, overrides={"uniforms": {"accept:1": 0.999}})
+    assert race.status["error"] == "" and len(race.branches) == 1
+    trace, branches = race.trace, race.branches
+    ask(race, type="open", lane="none", round=0)
+    assert race.branches == [] and race.trace["drafter"] is None
+    serial = race.cursor["serial"]
+    ask(race, type="open", lane="early-exit", round=1)
+    assert (race.trace, race.branches) == (trace, branches)
+    assert (race.cursor["round"], race.cursor["branch"]) == (1, 0) and race.cursor["serial"] > serial
+    ask(race, type="fork", branch=1, round=0, overrides={"verify_length": 0})
+    assert [b["id"] for b in race.branches] == [1, 2], "and they can be forked on"
+    ask(race, type="open", lane="none", round=0)
+    ask(race, type="open", lane="early-exit", round=99)
+    refused(race, "race", "no round 99")
+    ask(race, type="race", prompt=PROMPT, drafters=["early-exit"])
+    ask(race, type="open", lane="early-exit", round=0)
+    assert race.branches == [], "another race, other runs"
+
+
+def test_who_races_need_not_be_said(tiny_lab: Lab) -> None:
+    race = DrafterRace(tiny_lab, PROMPT, settings=SETTINGS)
+    assert race.wait(60)
+    assert {"early-exit", "prompt-lookup", "none"} <= {lane["name"] for lane in race.race["lanes"]}
+    assert all(lane["state"] == "done" for lane in race.race["lanes"])
+
+
 def test_drafters_without_confidences_race_under_any_policy(tiny_lab: Lab) -> None:
     settings = replace(SETTINGS, policy="early-break", load=4)
     race = DrafterRace(tiny_lab, PROMPT, ("prompt-lookup", "none"), settings=settings)

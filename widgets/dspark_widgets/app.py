@@ -93,20 +93,20 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         self._show_example(request.domain, request.index, contract.Cursor(round=request.round, at=request.at))
         self.set_status(self.idle_state)
 
-    def on_sync(self, request: requests.SyncRequest) -> None:
-        self._send_rounds(request.have)
-
     def on_open(self, request: requests.OpenRequest) -> None:
         """Show a lane, and go on with its drafter and as it was raced."""
+        pair = {name: self.info[name] for name in ("block_size", "drafter", "confident")}
         super().on_open(request)
-        self.controls = raced(self.controls, self.race)
+        self.info = {**self.info, **pair}  # that of what is shown follows
+        self._choose(request.lane or self.controls["drafter"])
+
+    def newly_opened(self) -> None:
+        self.controls, self.speeds = raced(self.controls, self.race), None
         self._tell_origin()
-        self.speeds = None
-        self._choose(request.lane)
 
     def on_choose(self, request: requests.ChooseRequest) -> None:
         try:
-            self._loaded()
+            self.loaded()
             self.rested()
             self._choose(request.drafter)
         except LabError:
@@ -116,7 +116,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
 
     def _choose(self, kind: str) -> None:
         """Draft so from now on. Raises LabError where it cannot be, and all stays as it is."""
-        chosen: dict[str, Any] = {"drafter": kind}
+        chosen: dict[str, Any] = {"drafter": kind, "gamma": min(self.controls["gamma"], self.info["block_size"])}
         if kind != ALONE:
             self._lab = self.lab_of(kind)
             title = next((runner.title for runner in self.offered() if runner.name == kind), kind)
@@ -143,17 +143,16 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
                 self._choose(kind)
             except LabError:  # a recording shows all the same
                 kind = self._settled
-        changed = {**self.controls, **known, "prompt": trace.prompt, "drafter": kind}
+        known["gamma"] = min(gamma, self.info["block_size"]) or self.controls["gamma"]
         with self.hold_sync():
             self.show(trace, cursor)
-            self.controls = {**changed, "gamma": min(gamma, self.info["block_size"]) or self.controls["gamma"]}
+            self.controls, self.speeds = {**self.controls, **known, "prompt": trace.prompt, "drafter": kind}, None
             self._tell_origin(f"{domain}_{index}")
-            self.speeds = None
 
     def on_generate(self, request: requests.GenerateRequest) -> None:
         self.rested()
         controls = request.controls
-        lab = self._lab_for(controls.drafter)
+        lab = self.lab_for(controls.drafter)
         settings = read_controls(controls, lab.block_size, self._limits, getattr(lab.drafter, "confident", False))
         lab.check(controls.prompt)  # before the page is cleared: what cannot run leaves all as it is
         self._choose(controls.drafter)
@@ -166,15 +165,15 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
 
     def on_restore(self, request: requests.RestoreRequest) -> None:
         self.rested()
-        lab, link = self._loaded(), permalink.decode(request.link)
+        lab, link = self.loaded(), permalink.decode(request.link)
         lab.check(link.prompt)
         kind = link.drafter.kind if link.drafter else ALONE
         if kind not in {ALONE, *(runner.name for runner in self.offered())}:
             kind = next(name for name, own in self._labs.items() if own is lab)
-        lab = self._lab_for(kind)
-        gamma = lab.block_size if link.settings.gamma is None else link.settings.gamma
+        lab = self.lab_for(kind)
         known = {name: getattr(link.settings, name) for name in CHOSEN}
-        controls = contract.Controls(**{**known, "prompt": link.prompt, "gamma": gamma, "drafter": kind})
+        known["gamma"] = lab.block_size if known["gamma"] is None else known["gamma"]
+        controls = contract.Controls(**known, prompt=link.prompt, drafter=kind)
         read_controls(controls, lab.block_size, self._limits)
         self._choose(kind)
 
@@ -196,18 +195,7 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
             except LabError as error:
                 raise LabError(f"Fork {number} of this link cannot be made here: {error}") from error
         self.cursor = {**to_json(link.cursor), "serial": self.cursor["serial"]}
-
-    def _loaded(self) -> Lab:
-        """Raises LabError while there are no models."""
-        if self._lab is not None:
-            return self._lab
-        if self._loading:
-            raise LabError("the models are still loading: wait a moment.")
-        raise LabError("no models are loaded: only recorded examples can be shown.")
-
-    def _lab_for(self, kind: str) -> Lab:
-        """Who runs with that drafter, "none" with none. Raises LabError where it cannot be."""
-        return self._loaded() if kind == ALONE or self._lab is None else self.lab_of(kind)
+        self.preferences = {**self.preferences, "tab": link.view or self.preferences["tab"]}
 
     def _tell_origin(self, example: str = "", made_by: tuple[contract.ModelName, ...] = ()) -> None:
         """Say whether a recorded example is shown, or a link's rounds by other models than its own."""
@@ -244,6 +232,9 @@ class LabApp(ConfidenceView, SchedulerView, RejectionView, HeadLens, DrafterRace
         self._streamed.append(done)
         self._send_rounds(len(self._streamed) - 1)
         self.set_status("running", f"running round {len(self._streamed)}")
+
+    def on_sync(self, request: requests.SyncRequest) -> None:
+        self._send_rounds(request.have)
 
     def _send_rounds(self, have: int) -> None:
         if 0 <= have < len(self._streamed):

@@ -108,7 +108,9 @@ def html_of(source: Trace | Snapshot) -> str:
     if not rounds and not any(
         (state.get(name) or {}).get(part) for name, part in (("race", "lanes"), ("serving", "curves"))
     ):
-        raise LabError("the trace has no rounds, so there is nothing to step through: run the session first.")
+        raise LabError(
+            "there are no rounds to show yet: run the session first, or wait for the run at work (view.wait())."
+        )
     page = _page(state)
     if len(page.encode()) > SIZE_LIMIT:
         page = _page(state, packed=True)

@@ -57,6 +57,7 @@ class Pairs(View):
     """A view that runs a target with one drafter or another, each loaded once, when it is first asked for."""
 
     _lab: Lab | None = None
+    _loading = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,10 +82,19 @@ class Pairs(View):
     def lab_of(self, name: str) -> Lab:
         """The target with the drafter of that name, "none" for none, loaded once. Raises LabError where it is not at hand."""
         if name not in self._labs:
-            names = [runner.name for runner in self.offered()]
-            if self._lab is None:
-                raise LabError("no models are loaded: only recorded examples can be shown.")
+            lab, names = self.loaded(), [runner.name for runner in self.offered()]
             if name not in names:
                 raise LabError(f"no drafter {name!r} is at hand: take one of {', '.join(names)}.")
-            self._labs[name] = self._lab.with_drafter(None if name == ALONE else name)
+            self._labs[name] = lab.with_drafter(None if name == ALONE else name)
         return self._labs[name]
+
+    def loaded(self) -> Lab:
+        """The pair that runs now. Raises LabError while there are no models."""
+        if self._lab is None:
+            waits = "the models are still loading: wait a moment."
+            raise LabError(waits if self._loading else "no models are loaded: only recorded examples can be shown.")
+        return self._lab
+
+    def lab_for(self, kind: str) -> Lab:
+        """Who runs with that drafter, "none" with none. Raises LabError where it cannot be."""
+        return self.loaded() if kind == ALONE or self._lab is None else self.lab_of(kind)

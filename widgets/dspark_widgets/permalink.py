@@ -13,7 +13,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from dspark_lab.errors import LabError
 from dspark_lab.records import from_json, to_json
@@ -40,7 +40,8 @@ class Fork:
 
 @dataclass(frozen=True)
 class Permalink:
-    """What a link stands for. ``cursor.branch`` counts as ``Fork.parent`` does; without a ``drafter`` nothing is drafted."""
+    """What a link stands for. ``cursor.branch`` counts as ``Fork.parent`` does; without a ``drafter`` nothing is drafted.
+    ``view`` is the one that was open below the stepper; "" leaves that as it is."""
 
     prompt: str
     settings: Settings
@@ -49,6 +50,7 @@ class Permalink:
     forks: tuple[Fork, ...]
     cursor: Cursor
     version: int
+    view: Literal["", "rejection", "confidence", "scheduler", "load", "race", "lens"] = ""
 
 
 def link_to(trace: Trace, forks: tuple[Fork, ...] = (), cursor: Cursor | None = None) -> Permalink:

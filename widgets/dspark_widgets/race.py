@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import Any
 
 import traitlets
@@ -16,16 +17,21 @@ from dspark_lab.settings import Settings
 from dspark_widgets import contract, requests, results
 from dspark_widgets.jobs import explain
 from dspark_widgets.pairs import ALONE, Pairs
+from dspark_widgets.stepper import Stepper
 from dspark_widgets.view import Session, Stop
 
+USUAL = ("dspark", "dflash", "early-exit", "prompt-lookup", ALONE)
+"""Who races where nobody chose, here and on the page."""
 
-class DrafterRace(Pairs):
+
+class DrafterRace(Pairs, Stepper):
     """The same prompt and the same uniforms with several drafters, one after the other. Runs at once where a prompt is given.
 
     Args:
         lab: a loaded pair; its target serves all.
         prompt: what they all continue.
-        drafters: kinds of drafter, as ``dspark_lab.loading.ready_kinds()`` names them, and "none" for the target alone.
+        drafters: kinds of drafter, as ``dspark_lab.loading.ready_kinds()`` names them, and "none" for the target alone; those of
+            ``USUAL`` that are at hand where they are not given.
         settings: the same for all; where a drafter's block is shorter than gamma, it drafts its whole block, and where
             it has no confidences, all that it drafts is verified.
 
@@ -37,9 +43,13 @@ class DrafterRace(Pairs):
     race: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
     _traces: dict[str, Session]
+    _left: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    """What was shown, with its forks, when a lane was opened, by lane; "" is what was there before any."""
+    _at: str | None = ""
+    """Which of these is shown; None for a lane of a race before."""
 
     def __init__(
-        self, lab: Any = None, prompt: str = "", drafters: Iterable[str] = (), *, settings: Settings | None = None,
+        self, lab: Any = None, prompt: str = "", drafters: Iterable[str] | None = None, *, settings: Settings | None = None,
         **unknown: Any,
     ) -> None:  # fmt: skip
         if unknown:
@@ -51,7 +61,9 @@ class DrafterRace(Pairs):
             self.offer_drafters()
             self.set_status(self.idle_state)
         if prompt:
-            self.on_race(requests.RaceRequest(prompt, tuple(drafters)))
+            names = [runner.name for runner in self.offered()]
+            chosen = [name for name in USUAL if name in names] if drafters is None else drafters
+            self.on_race(requests.RaceRequest(prompt, tuple(chosen)))
 
     @property
     def idle_state(self) -> contract.State:
@@ -82,7 +94,8 @@ class DrafterRace(Pairs):
 
         def job(should_stop: Stop) -> None:
             lanes = [results.Lane(n, titles[n], "waiting", "", (), 0, 0.0, (), None) for n in request.drafters]
-            self._traces = {}
+            self._traces, self._at = {}, None if self._at else self._at
+            self._left = {name: left for name, left in self._left.items() if not name}
             race = results.Race(self.offered(), request.prompt, asdict(settings), lab.device, tuple(lanes))
             self.race = to_json(race)
             for number in range(len(lanes)):
@@ -128,13 +141,32 @@ class DrafterRace(Pairs):
             publish(state="failed", error=explain(failure))
 
     def on_open(self, request: requests.OpenRequest) -> None:
-        """Show a lane's trace in the stepper, where it can be forked too."""
-        if request.lane not in self._traces:
+        """Show a lane's trace in the stepper, where it can be forked too; lane "" is what was shown before any. Forks are there
+        again when their trace is."""
+        if request.lane not in {*self._traces, *self._left}:
             raise LabError(f"there is no run of {request.lane!r} to open: run the race first.")
         self.rested()
-        self.show(self._traces[request.lane], contract.Cursor(round=request.round))
-        self.race = {**self.race, "opened": request.lane}
+        left = dict(self._left)
+        if self._at is not None:
+            left[self._at] = self.leave()
+        place = contract.Cursor(round=request.round)
+        with self.hold_sync():
+            if request.lane in left:
+                self.come_back(left[request.lane], place if request.lane else None)
+            else:
+                self.show(self._traces[request.lane], place)
+                self.newly_opened()
+            self._left, self._at, self.race = left, request.lane, {**self.race, "opened": request.lane}
         self.set_status(self.idle_state)
+
+    def newly_opened(self) -> None:
+        """A lane is shown for the first time since its race."""
+
+    def forget(self) -> None:
+        super().forget()
+        self._left, self._at = {}, ""
+        if self.race and self.race["opened"]:
+            self.race = {**self.race, "opened": ""}
 
 
 def pieces(r: Round) -> tuple[results.Piece, ...]:

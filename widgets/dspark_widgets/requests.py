@@ -112,7 +112,7 @@ class RaceRequest:
 
 @dataclass(frozen=True)
 class OpenRequest:
-    """Show the trace of a race's lane, at a round."""
+    """Show the trace of a race's lane, at a round; what was shown before any lane with ""."""
 
     lane: str
     round: int

@@ -25,6 +25,12 @@ from dspark_widgets.jobs import Worker, explain
 
 Stop = Callable[[], bool]
 
+_LEFT = (
+    *("_shown", "_sessions", "_next_branch", "trace", "branches", "live", "cursor"),
+    *("controls", "info", "speeds"),
+)
+"""What belongs to the trace that is shown, the page's controls too."""
+
 
 class Session(Protocol):
     """What a view asks of a session, as in ``dspark_lab.session``."""
@@ -85,8 +91,7 @@ class View(anywidget.AnyWidget):
         trace = source.trace() if live else read_trace(source)
         serial = self.cursor.get("serial", 0) + 1
         start = cursor or contract.Cursor()
-        if trace.rounds and not 0 <= start.round < len(trace.rounds):
-            raise LabError(f"there is no round {start.round}: the trace has rounds 0 to {len(trace.rounds) - 1}.")
+        _check_round(start.round, len(trace.rounds))
         self._shown, self._sessions = trace, {0: source} if live else {}
         with self.hold_sync():
             self.trace = to_json(trace)
@@ -97,6 +102,22 @@ class View(anywidget.AnyWidget):
 
     def forget(self) -> None:
         """Another trace is shown: drop what belongs to the one before."""
+
+    def leave(self) -> dict[str, Any]:
+        """What is shown, and its forks, for ``come_back``."""
+        return {name: getattr(self, name) for name in _LEFT if hasattr(self, name)}
+
+    def come_back(self, left: Mapping[str, Any], place: contract.Cursor | None = None) -> None:
+        """Show again what was left, at ``place``, or else where the reader was. Raises LabError where there is no such round."""
+        serial = self.cursor["serial"] + 1
+        if place:
+            _check_round(place.round, len(left["trace"]["rounds"]))
+        with self.hold_sync():
+            self._shown = left["_shown"]
+            self.forget()
+            for name, value in left.items():
+                setattr(self, name, value)
+            self.cursor = {**(to_json(place) if place else left["cursor"]), "serial": serial}
 
     def session_of(self, branch: int, what: str) -> Session:
         """The live session of a branch. Raises LabError where there is none: ``what`` cannot be done then."""
@@ -194,6 +215,11 @@ class View(anywidget.AnyWidget):
     def _refuse(self, error: Exception, where: contract.Where) -> None:
         state = self.status["state"] if self._worker.busy else self.idle_state
         self.set_status(cast(contract.State, state), error=explain(error), where=where)
+
+
+def _check_round(number: int, rounds: int) -> None:
+    if rounds and not 0 <= number < rounds:
+        raise LabError(f"there is no round {number}: the trace has rounds 0 to {rounds - 1}.")
 
 
 def read_trace(source: Any) -> Trace:

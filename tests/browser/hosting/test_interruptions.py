@@ -116,9 +116,22 @@ def test_a_reload_in_the_middle_of_a_run(server: Server, visit: Callable[..., Pa
     expect(page.get_by_test_id("unfinished")).to_have_count(0)
     expect(page.get_by_test_id("speed-ratio")).to_be_visible(timeout=RUN)  # the run and its measurements have ended
     expect(page.get_by_test_id("status")).to_have_text("ready", timeout=RUN)
-    page.reload()
-    wait_ready(page)
-    expect(page.get_by_test_id("unfinished")).to_have_count(0)
+    page.get_by_test_id("verify-less").click()
+    helpers.watch_busy(page)
+    page.get_by_test_id("apply-fork").click()
+    page.wait_for_function(helpers.RAN, timeout=RUN)
+    page.get_by_test_id("tab-lens").click()
+    for leave in (page.reload, lambda: (page.goto("about:blank"), page.go_back())):
+        leave()
+        wait_ready(page)
+        expect(page.get_by_test_id("unfinished")).to_have_count(0)
+        expect(page.get_by_test_id("last-run")).to_contain_text(f"“{prompt}” was run here, with 1 fork")
+    helpers.screenshot(page, "hosting-last-run")
+    page.get_by_test_id("bring-back").click()
+    expect(page.get_by_test_id("branch-1")).to_have_attribute("aria-current", "true", timeout=RUN)
+    expect(page.get_by_test_id("text-so-far")).to_contain_text(prompt)
+    expect(page.get_by_test_id("tab-lens")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_test_id("last-run")).to_have_count(0)
 
 
 LOST = """

@@ -531,7 +531,7 @@ export interface Fork {
   overrides: Overrides;
 }
 
-/** What a link stands for. ``cursor.branch`` counts as ``Fork.parent`` does; without a ``drafter`` nothing is drafted. */
+/** What a link stands for. ``cursor.branch`` counts as ``Fork.parent`` does; without a ``drafter`` nothing is drafted. ``view`` is the one that was open below the stepper; "" leaves that as it is. */
 export interface Permalink {
   prompt: string;
   settings: Settings;
@@ -540,6 +540,7 @@ export interface Permalink {
   forks: Fork[];
   cursor: Cursor;
   version: number;
+  view: "" | "rejection" | "confidence" | "scheduler" | "load" | "race" | "lens";
 }
 
 /** Fork ``branch`` at ``round`` with these overrides and run the fork to its end. */
@@ -615,7 +616,7 @@ export interface RaceRequest {
   type: "race";
 }
 
-/** Show the trace of a race's lane, at a round. */
+/** Show the trace of a race's lane, at a round; what was shown before any lane with "". */
 export interface OpenRequest {
   lane: string;
   round: number;

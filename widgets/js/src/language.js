@@ -1,5 +1,6 @@
 // The language of the interface. Another one's words come when they are wanted, and are written over the English ones, key by key, so that a text it lacks stays English.
 import { useEffect, useState } from "preact/hooks";
+import { kernelAddress } from "./line.js";
 import { sendQuietly } from "./store.js";
 import * as strings from "./strings.js";
 
@@ -118,5 +119,6 @@ export function useLanguage(choice, model) {
     };
   }, [choice, model]);
   speak(language);
+  if (model.still || kernelAddress()) document.documentElement.lang = TAGS[language]; // a page of the lab's own
   return TAGS[language];
 }

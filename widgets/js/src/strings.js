@@ -80,6 +80,7 @@ export const S = {
   pace: "Pace",
   saveTrace: "Download this trace (JSON)",
   saveRound: "Picture of this round",
+  seedOf: (/** @type {string} */ n) => `seed ${n}`,
   savePage: "Download the page (HTML)",
   savePageHint: "One file with all that this shows; it opens anywhere, without a kernel and offline",
   keys: "← → step · Shift ← → round · space play · Home End · Esc close",
@@ -131,6 +132,7 @@ export const S = {
   },
   uniformShort: { draft: "draft u", accept: "u", final: "final u" },
   uniformHint: (/** @type {string} */ limit) => `Below ${limit} the token is accepted.`,
+  between: (/** @type {string} */ a, /** @type {string} */ b) => `from ${a} to ${b}`,
   uniformValue: "value in [0, 1)",
   confidenceName: (/** @type {number} */ k) => `the confidence c_${k}`,
   confidenceValue: "value between 0 and 1",
@@ -157,9 +159,10 @@ export const S = {
   done: "Done",
   close: "Close",
   forkHint: "Pick ✎ on a token, a draw or a confidence, the verify length, the temperature, the policy or the load: the round runs again with just that changed.",
+  forkHintPlain: "Pick ✎ on a token or a draw, the verify length or the temperature: the round runs again with just that changed.",
   forking: "Running the fork…",
   notLive: {
-    page: "Open in the notebook to change tokens.",
+    page: "A page from a file changes nothing: open the live page, or a notebook, to change tokens.",
     stepper: "This is a recording. Give the stepper a live session to change tokens.",
     app: "This is a recording. Press Generate to run it live, then change tokens.",
   },
@@ -236,7 +239,7 @@ export const CAUSE = {
   confidence: (/** @type {number} */ k, /** @type {string} */ a, /** @type {string} */ b, /** @type {string} */ survival) =>
     `you put c_${k} from ${a} to ${b}, which makes a_${k} = ${survival}`,
   cut: (/** @type {number} */ a, /** @type {number} */ b, /** @type {string} */ why) => `the cut moves from ${a} to ${b}${why && `: ${why}`}`,
-  noRate: "none",
+  set: (/** @type {string} */ name, /** @type {string} */ value) => `you set the ${name} to ${value}`,
   unasked: "the round comes out the same: while all is verified, nobody asks how sure the drafter is",
   now: (/** @type {string} */ x, /** @type {string} */ verdict) => `${x} is now ${verdict}`,
   token2: (/** @type {number} */ k, /** @type {string} */ a, /** @type {string} */ b) => `position ${k} now drafts ${b} instead of ${a}`,
@@ -478,7 +481,7 @@ export const METER = {
   historyName: "p-value",
   historyNote: "p as rounds add up; dashed: .05. Watched all along, an exact rule dips below it now and then and comes back. A wrong one goes to 0 and stays.",
   notLive: {
-    page: "Open in the notebook to repeat the round.",
+    page: "A page from a file runs nothing: open the live page, or a notebook, to repeat the round.",
     view: "This is a recording. Give the view a live session to repeat the round.",
     app: "This is a recording. Press Generate to run it live, then repeat its rounds.",
   },
@@ -621,7 +624,7 @@ export const LENS = {
   noDraft: "Nothing was drafted position by position in this round, so there is no head to look at.",
   final: "The final token comes from the target; the head has no part in it. Choose a draft position.",
   notLive: {
-    page: "Open in the notebook to ask the head about another token.",
+    page: "A page from a file asks nobody: open the live page, or a notebook, to ask the head about another token.",
     view: "This is a recording. Give the view a live session to ask the head about another token.",
     app: "This is a recording. Press Generate to run it live, then ask the head.",
   },
@@ -631,6 +634,7 @@ export const LENS = {
 export const LOAD = {
   title: "Under load",
   lead: "A server shares each step among all its requests: every token verified for one makes all others wait. Here it is simulated from rounds that were recorded of the drafters: what it makes in all, and how fast each user sees text. All of it is modelled.",
+  still: "Nothing was simulated before this page was saved. Open the live page, or a notebook, to simulate.",
   who: "Drafters and policies to compare",
   contenders: { none: "no drafting", "mtp-1": "MTP-1" },
   policies: { "early-break": "Algorithm 1", lagged: "lagged, as deployed", fixed: "verify all", "fixed:2": "always two", threshold: "threshold 0.5", global: "global search (leaks)" },
@@ -713,7 +717,8 @@ export const RACE = {
   run: "Race",
   fromPage: "Runs the page's prompt with the page's settings.",
   waiting: "The models are not loaded yet.",
-  still: "Open in the notebook to run a race.",
+  still: "No race was run before this page was saved. Open the live page, or a notebook, to run one.",
+  back: "Back to what was shown before the race's runs",
   on: (/** @type {string} */ prompt, /** @type {number} */ seed, /** @type {string} */ temperature, /** @type {string} */ device) =>
     `“${prompt}” · seed ${seed} · temperature ${temperature} · speeds measured on ${device}, nothing recorded`,
   states: { waiting: "waiting", running: "running…", measuring: "measuring…", done: "", stopped: "stopped early", failed: "failed" },
@@ -755,5 +760,7 @@ export const LINE = {
   again: "Try again",
   unfinished: "The page was reloaded in the middle of a run, which ended with the old page. Its prompt and settings are back.",
   runAgain: "Run it again",
+  last: (/** @type {string} */ prompt, /** @type {number} */ forks) => `This page was left and loaded anew. Before, “${prompt}” was run here${forks ? `, with ${count(forks, "fork")}` : ""}.`,
+  bringBack: "Bring it back",
   dismiss: "Dismiss",
 };

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { align, assemble, changedFinal, changedRows, changes, emitted, firstEffect, merged, overridesOf } from "../src/logic/diff.js";
+import { TRANSLATIONS, speak } from "../src/language.js";
 import { forkSentence } from "../src/logic/facts.js";
+import ja from "../src/strings.ja.js";
 import { position, round, token } from "./trace.js";
 
 const line = (parts) => parts.map((p) => ({ same: " ", a: "-", b: "+" })[p.kind] + p.token.id).join("");
@@ -71,6 +73,12 @@ test("the sentence of a fork names the change, the comparison and the verdict", 
   const fork = { id: 1, name: "fork 1", parent: 0, round: 0, overrides: overridesOf({ uniforms: { "accept:1": 0.2 } }), rounds: [now] };
   const plain = forkSentence(parent, fork).replace(/[\ue000\ue001]/g, "'");
   assert.equal(plain, "You set u_1 from .90 to .20; u = .20 < p_t/p_d = .80, so '␣t1' is now accepted.");
+  TRANSLATIONS.ja = ja;
+  speak("ja");
+  assert.match(forkSentence(parent, fork), /^u_1 を .90 から .20 /, "a symbol stays a symbol where it comes first");
+  speak("en");
+  now.positions[0] = position(1, "accepted", { u_accept: 0.2, p_t: 0.002, p_d: 0.0000001 });
+  assert.match(forkSentence(parent, fork), /; p_t = .002 ≥ p_d <.000001, so /);
 });
 
 test("a final token that differs says so, and rounding alone is no difference", () => {

@@ -10,7 +10,7 @@ const branches = link.forks.map((f, i) => ({ id: [1, 4][i], name: "", parent: [0
 const cursor = { ...link.cursor, branch: 4, serial: 12 };
 
 test("a link holds what is shown, its forks numbered as they stand", () => {
-  assert.deepEqual(linkTo(trace, branches, cursor), link);
+  assert.deepEqual(linkTo(trace, branches, cursor, "scheduler"), link);
 });
 
 test("its text is what Python reads", () => {
@@ -26,6 +26,7 @@ test("an address keeps its query, loses its token, and gives the link back", () 
 
 test("the same in Python, forks and all", () => {
   assert.equal(pythonOf(link), [
+    `# made with ${link.target.name} @ ${link.target.revision}, ${link.drafter.name} @ ${link.drafter.revision}`,
     "from dspark_lab import Overrides, Settings, load",
     "",
     "lab = load()",

@@ -61,6 +61,8 @@ function putBox(into, look, { x, y, width, height }) {
     wide && stroke !== CLEAR && put(into, name, { ...where, fill: "none", stroke, "stroke-width": wide, "stroke-dasharray": dash });
   const around = (/** @type {{ wide: number, stroke: string, dash?: string }} */ edge) =>
     line("rect", { x: x + edge.wide / 2, y: y + edge.wide / 2, width: Math.max(0, width - edge.wide), height: Math.max(0, height - edge.wide), rx }, edge);
+  const ring = /^(rgb.*\)) 0px 0px 0px ([\d.]+)px inset$/.exec(look.boxShadow);
+  if (ring) around({ wide: Number(ring[2]), stroke: ring[1] });
   if (edges.every((edge) => edge.wide === edges[0].wide)) around(edges[0]);
   else edges.forEach((edge, i) => line("path", { d: i % 2 ? `M${i === 1 ? x + width - edge.wide / 2 : x + edge.wide / 2} ${y}v${height}` : `M${x} ${i ? y + height - edge.wide / 2 : y + edge.wide / 2}h${width}` }, edge));
 }
@@ -87,7 +89,7 @@ function putText(into, node, left, top) {
   for (const { text, box } of lines) {
     const size = measured(text, `${font[3]} ${font[2]} ${font[1]} ${font[0]}`);
     const [above, below] = [size?.fontBoundingBoxAscent ?? 0, size?.fontBoundingBoxDescent ?? 0];
-    const style = `white-space:pre;${FONT.map((name, i) => `${name}:${font[i]}`).join(";")}`;
+    const style = `white-space:pre;text-decoration:${look.textDecorationLine};${FONT.map((name, i) => `${name}:${font[i]}`).join(";")}`;
     put(into, "text", { x: box.left - left, y: box.top - top + (box.height - above - below) / 2 + above, fill: look.color, style }, look.textTransform === "uppercase" ? text.toUpperCase() : text);
   }
 }

@@ -174,11 +174,11 @@ export function forkSentence(parent, fork) {
   const { verify_length: length, settings } = fork.overrides;
   if (length !== null && length !== old.verify_length) did.push(CAUSE.verify(old.verify_length, length));
   for (const [name, value] of Object.entries(settings)) {
-    const rate = name === "step_rate"; // a round names it by what it is
-    const [a, b] = rate ? [old.schedule?.step_rate ?? CAUSE.noRate, now.schedule?.step_rate ?? settingText(name, value)] : [settingText(name, settingOf(old, name)), settingText(name, value)];
-    if (a !== b) did.push(CAUSE.setting(settingName(name), a, b));
+    const rate = name === "step_rate"; // a round names it by what it is, and has none where nothing was scheduled
+    const [a, b] = rate ? [translated(old.schedule?.step_rate ?? ""), translated(now.schedule?.step_rate ?? "") || settingText(name, value)] : [settingText(name, settingOf(old, name)), settingText(name, value)];
+    if (a !== b) did.push(a ? CAUSE.setting(settingName(name), a, b) : CAUSE.set(settingName(name), b));
   }
-  return CAUSE.sentence(did.join(CAUSE.and), effect(old, now, length !== null, fork.overrides.tokens)).replace(/^./, (c) => c.toUpperCase());
+  return CAUSE.sentence(did.join(CAUSE.and), effect(old, now, length !== null, fork.overrides.tokens)).replace(/^[a-z](?!_)/, (c) => c.toUpperCase());
 }
 
 /** @param {Round} old @param {Round} now @param {boolean} byHand the cut is the reader's own @param {Record<string, number>} put tokens that are */
@@ -208,7 +208,7 @@ function verdictClause(p) {
   const now = CAUSE.now(quoteToken(p.token.text), verdict);
   if (p.u_accept === null || p.verdict === "discarded" || p.verdict === "cut") return now;
   const q = quotient(p);
-  if (q >= 1) return CAUSE.because("p_t = " + apart(p.p_t ?? 0, p.p_d).join(" ≥ p_d = "), now);
+  if (q >= 1) return CAUSE.because(["p_t", "p_d"].map((name, i) => `${name} ${apart(p.p_t ?? 0, p.p_d)[i].replace(/^(?=[^<>])/, "= ")}`).join(" ≥ "), now);
   const [u, r] = apart(p.u_accept, q);
   return CAUSE.because(`u = ${u} ${p.verdict === "accepted" ? "<" : "≥"} p_t/p_d = ${r}`, now);
 }

@@ -15,9 +15,9 @@ const named = ({ name, kind, revision }) => ({ name, kind, revision });
 
 /**
  * The link to a trace, its forks and a place in them. Forks are numbered as they stand, whatever was deleted between them.
- * @param {Trace} trace @param {Branch[]} branches @param {Cursor} cursor @returns {Permalink}
+ * @param {Trace} trace @param {Branch[]} branches @param {Cursor} cursor @param {string} view the one that is open below the stepper @returns {Permalink}
  */
-export function linkTo(trace, branches, cursor) {
+export function linkTo(trace, branches, cursor, view) {
   const ids = [0, ...branches.map((b) => b.id)];
   const numberOf = (/** @type {number} */ id) => Math.max(0, ids.indexOf(id));
   return {
@@ -28,6 +28,7 @@ export function linkTo(trace, branches, cursor) {
     forks: branches.map((b) => ({ parent: numberOf(b.parent), round: b.round, overrides: /** @type {any} */ (b.overrides) })),
     cursor: { ...cursor, branch: numberOf(cursor.branch), serial: 0 },
     version: VERSION,
+    view: /** @type {Permalink["view"]} */ (view),
   };
 }
 
@@ -75,7 +76,9 @@ function pair({ target, drafter }) {
 export function pythonOf(link) {
   const forks = link.forks.length > 0;
   const models = pair(link).map(([name, value]) => `${name}=${python(value)}`).join(", ");
+  const pinned = [link.target, link.drafter].flatMap((m) => (m?.revision ? `${m.name} @ ${m.revision}` : []));
   return [
+    ...(pinned.length ? [`# made with ${pinned.join(", ")}`] : []),
     `from dspark_lab import ${forks ? "Overrides, " : ""}Settings, load`,
     "",
     `lab = load(${models})`,

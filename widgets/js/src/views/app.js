@@ -1,6 +1,7 @@
 // The demo page: prompt, examples and settings above the stepper, and the measured speeds.
 import { useRef, useState } from "preact/hooks";
 import { Failure } from "../draw/failure.js";
+import { Act } from "../draw/act.js";
 import { html } from "../draw/html.js";
 import { NumberInput } from "../draw/number.js";
 import { Icon } from "../draw/icons.js";
@@ -28,7 +29,7 @@ function NumberField({ label, hint, term, id, value, min, max, step, slider, dis
   const change = (/** @type {number} */ next) => onChange(step % 1 ? next : Math.round(next));
   return html`<label class="dl-field" title=${hint}><span data-entry=${term}>${label}</span>
     ${slider && html`<input type="range" min=${min} max=${max} step=${step} value=${value} disabled=${disabled} aria-label=${label} data-testid=${`${id}-slider`} onInput=${(/** @type {any} */ e) => change(Number(e.target.value))} />`}
-    <${NumberInput} min=${min} max=${max} step=${step} value=${value} disabled=${disabled} data-testid=${id} onChange=${change} />
+    <${NumberInput} lenient min=${min} max=${max} step=${step} value=${value} disabled=${disabled} data-testid=${id} onChange=${change} />
   </label>`;
 }
 
@@ -82,17 +83,28 @@ function Panel({ model }) {
   const [info] = useTrait(model, "info");
   const [status] = useTrait(model, "status");
   const send = sender(model);
+  const staying = useRef(/** @type {any} */ (0));
   if (!controls || !info) return null;
   const busy = isBusy(status);
   const may = !busy && status.state !== "loading";
   const alone = controls.drafter === ALONE;
   const unsure = alone || !info.confident;
   const set = (/** @type {Partial<Controls>} */ change) => setControls({ ...controls, ...change });
-  const generate = () => may && send({ type: "generate", controls });
   /** Some browsers tell of each drafter that the arrow keys pass: only one that is stayed at is loaded. @param {string} drafter */
   const choose = (drafter) => {
     set({ drafter });
-    setTimeout(() => model.get("controls").drafter === drafter && !isBusy(model.get("status")) && send({ type: "choose", drafter }), STAYED);
+    clearTimeout(staying.current);
+    staying.current = setTimeout(settle, STAYED);
+  };
+  const settle = () => {
+    clearTimeout(staying.current);
+    staying.current = 0;
+    if (!isBusy(model.get("status"))) send({ type: "choose", drafter: model.get("controls").drafter });
+  };
+  const generate = () => {
+    if (!may) return;
+    if (staying.current) settle();
+    send({ type: "generate", controls });
   };
   /** @param {KeyboardEvent} event */
   const keys = (event) => {
@@ -118,8 +130,8 @@ function Panel({ model }) {
         <${NumberField} id="load" term="load" label=${APP.load} hint=${APP.loadHint} value=${controls.load} min=${0} max=${256} step=${1} slider disabled=${unsure} onChange=${(/** @type {number} */ load) => set({ load })} />
       </div>
       <div class="dl-run">
-        <button class="dl-primary" data-testid="generate" disabled=${!may} onClick=${generate}>${APP.generate}</button>
-        <button data-testid="stop" disabled=${!busy || isCutOff(status)} onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button>
+        <${Act} class="dl-primary" data-testid="generate" off=${!may} onClick=${generate}>${APP.generate}<//>
+        <${Act} data-testid="stop" off=${!busy || isCutOff(status)} onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}<//>
         <p class="dl-status" role="status" data-testid="status"><i class=${`dl-dot dl-dot-${busy || status.state === "loading" ? "busy" : "idle"}`} aria-hidden="true"></i>${translated(status.text) || APP.state[status.state]}</p>
         <span class="dl-note dl-hint">${APP.promptHint}</span>
       </div>

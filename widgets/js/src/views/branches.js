@@ -16,7 +16,7 @@ export function BranchTabs({ shown, active, onPick, onDelete, live }) {
   return html`<nav class="dl-branches" aria-label=${S.branches}>
     ${shown.map((b) => html`<span class=${`dl-branch ${b.id === active ? "dl-on" : ""}`} key=${b.id}>
       <button data-testid=${`branch-${b.id}`} aria-current=${b.id === active ? "true" : undefined} onClick=${() => onPick(b.id)}>${b.id > 0 && html`<${Icon} name="fork" /> `}${b.name}</button>
-      ${b.id > 0 && html`<button class="dl-quiet" data-testid=${`delete-branch-${b.id}`} aria-label=${S.deleteBranch(b.name)} disabled=${!live} onClick=${() => onDelete(b.id)}><${Icon} name="remove" /></button>`}
+      ${b.id > 0 && html`<button class="dl-quiet" data-testid=${`delete-branch-${b.id}`} aria-label=${S.deleteBranch(b.name)} disabled=${!live} onClick=${(/** @type {any} */ e) => (e.currentTarget.closest("nav").querySelector("button").focus(), onDelete(b.id))}><${Icon} name="remove" /></button>`}
     </span>`)}
   </nav>`;
 }

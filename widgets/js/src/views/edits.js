@@ -2,6 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import { compare } from "../draw/bars.js";
 import { Failure } from "../draw/failure.js";
+import { Act } from "../draw/act.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { NumberInput } from "../draw/number.js";
@@ -53,7 +54,7 @@ function UniformMenu({ round, purpose, k, edits, onClose }) {
   const address = `${purpose}:${k}`;
   const value = edits.uniforms[address] ?? uniformOf(round, purpose, k) ?? 0.5;
   /** @param {number} next */
-  const change = (next) => edits.change({ uniforms: { ...edits.uniforms, [address]: Math.max(0, Math.min(0.999999, next)) } });
+  const change = (next) => edits.change({ uniforms: { ...edits.uniforms, [address]: next } });
   const name = S.uniformNames[purpose](k);
   const limit = purpose === "accept" ? Math.min(1, quotient(round.positions[k - 1])) : null;
   return html`<p class="dl-menu-head">${S.editUniform(name)}</p>
@@ -178,7 +179,7 @@ export function Pending({ round, edits, value = edits.value, hint, id = "apply-f
         <button class="dl-quiet" aria-label=${S.remove(item.what)} onClick=${() => change(item.without)}><${Icon} name="remove" /></button></span>`)}
       <span class="dl-grow"></span>
       ${list.length > 0 && html`<button onClick=${() => change(overridesOf(null))}>${S.clear}</button>`}
-      <button class="dl-primary" data-testid=${id} disabled=${!live || busy || changes(made) === 0} onClick=${() => edits.fork(made)}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}</button>
+      <${Act} class="dl-primary" data-testid=${id} off=${!live || busy || changes(made) === 0} onClick=${() => edits.fork(made)}><${Icon} name="fork" /> ${forking ? S.forking : S.fork}<//>
     </div>
     ${error ? html`<${Failure} text=${error} />` : html`<p class="dl-note"><${Rich} text=${live ? hint : edits.why} /></p>`}`;
 }
@@ -198,14 +199,14 @@ export function WhatIf({ round, edits, secret }) {
   const load = Number(value.settings.load ?? settingOf(round, "load"));
   return html`<section class="dl-whatif" aria-label=${S.whatIf}>
     <h2 class="dl-label">${S.whatIf}</h2>
-    <${Pending} round=${round} edits=${edits} hint=${S.forkHint}>
+    <${Pending} round=${round} edits=${edits} hint=${stages(round).confidence ? S.forkHint : S.forkHintPlain}>
       ${round.gamma > 0 && !secret && html`<span class="dl-stepperbox" role="group" aria-label=${S.verifyLength}><${Icon} name="cut" /> ${S.verifyLength}
-        <button class="dl-icon" data-testid="verify-less" aria-label=${`${S.verifyLength} ${verify - 1}`} disabled=${!live || verify <= 0} onClick=${cut(verify - 1)}>−</button>
+        <${Act} class="dl-icon" data-testid="verify-less" aria-label=${`${S.verifyLength} ${verify - 1}`} off=${!live || verify <= 0} onClick=${cut(verify - 1)}>−<//>
         <output class="dl-num" data-testid="verify-length">${verify}</output>
-        <button class="dl-icon" data-testid="verify-more" aria-label=${`${S.verifyLength} ${verify + 1}`} disabled=${!live || verify >= round.gamma} onClick=${cut(verify + 1)}>+</button>
+        <${Act} class="dl-icon" data-testid="verify-more" aria-label=${`${S.verifyLength} ${verify + 1}`} off=${!live || verify >= round.gamma} onClick=${cut(verify + 1)}>+<//>
         <span class="dl-note">${S.verifyOf(round.gamma)}</span></span>`}
       <label class="dl-stepperbox">${S.temperature} <${NumberInput} min="0" max="5" step="0.1" data-testid="fork-temperature" disabled=${!live}
-        value=${value.settings.temperature ?? round.temperature} onChange=${(/** @type {number} */ next) => next >= 0 && change("temperature", next)} /> <span class="dl-note">${S.fromHere}</span></label>
+        value=${value.settings.temperature ?? round.temperature} onChange=${(/** @type {number} */ next) => change("temperature", next)} /> <span class="dl-note">${S.fromHere}</span></label>
       ${stages(round).confidence && html`<label class="dl-stepperbox">${S.policy} <${PolicyChoice} id="fork-policy" value=${policy} disabled=${!live} onChange=${(/** @type {string} */ next) => change("policy", next)} /></label>
         <label class="dl-stepperbox" title=${S.loadName}>${S.load} <input type="range" min="0" max="256" step="1" data-testid="fork-load" disabled=${!live} value=${Math.min(256, load)} aria-label=${S.loadName}
           onInput=${(/** @type {any} */ e) => change("load", Number(e.target.value))} /> <output class="dl-num">${load}</output></label>`}

@@ -3,6 +3,7 @@ import { useRef, useState } from "preact/hooks";
 import { compare } from "../draw/bars.js";
 import { equation } from "../draw/equations.js";
 import { Failure } from "../draw/failure.js";
+import { Act } from "../draw/act.js";
 import { html } from "../draw/html.js";
 import { Pairs, written } from "../draw/pairs.js";
 import { Rich } from "../draw/rich.js";
@@ -71,9 +72,9 @@ function Ask({ model, spot }) {
   if (model.still) return html`<p class="dl-note">${L.notLive.page}</p>`;
   return html`<div class="dl-asklens"><h3 class="dl-label"><${Rich} text=${L.ask(k, quoteToken(own.text))} /></h3>
     <div class="dl-run" role="group" aria-label=${L.offers}>
-      ${offers.filter((t) => t.id !== own.id).map((t) => html`<button key=${t.id} data-testid=${`after-${t.id}`} disabled=${off} onClick=${() => ask({ token: t.id, text: "" })}><span class="dl-tok">${showToken(t.text)}</span></button>`)}
+      ${offers.filter((t) => t.id !== own.id).map((t) => html`<${Act} key=${t.id} data-testid=${`after-${t.id}`} off=${off} onClick=${() => ask({ token: t.id, text: "" })}><span class="dl-tok">${showToken(t.text)}</span><//>`)}
       <form class="dl-run" onSubmit=${submit}><label class="dl-field"><span>${L.other}</span> <input type="text" size="10" data-testid="after-text" value=${text} disabled=${off} onInput=${(/** @type {any} */ e) => setText(e.target.value)} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()} /></label>
-        <button type="submit" data-testid="after-ask" disabled=${off || !text}>${L.askIt}</button></form>
+        <${Act} type="submit" data-testid="after-ask" off=${off || !text}>${L.askIt}<//></form>
     </div>
     <${Failure} text=${status.where === "lens" && status.error} />
     ${!live && html`<p class="dl-note">${L.notLive[kind === "app" ? "app" : "view"]}</p>`}
@@ -87,8 +88,8 @@ function Peaks({ model, spot }) {
   const peaks = headPeaks(spot.branch.rounds, 5);
   const known = (info?.examples ?? []).filter((e) => e.collision);
   return html`<div class="dl-peaks"><h3 class="dl-label">${L.peaks}</h3><ol>
-    ${known.map((e) => html`<li key=${`${e.domain}-${e.index}`}><button class="dl-quiet" data-testid="collision" disabled=${isBusy(status)}
-      onClick=${() => sender(model)({ type: "example", domain: e.domain, index: e.index, round: e.collision?.[0] ?? 0, at: e.collision?.[1] ?? 0 })}>${L.collision(e.prompt)}</button></li>`)}
+    ${known.map((e) => html`<li key=${`${e.domain}-${e.index}`}><${Act} class="dl-quiet" data-testid="collision" off=${isBusy(status)}
+      onClick=${() => sender(model)({ type: "example", domain: e.domain, index: e.index, round: e.collision?.[0] ?? 0, at: e.collision?.[1] ?? 0 })}>${L.collision(e.prompt)}<//></li>`)}
     ${peaks.map(({ round, p, shift, most }) => html`<li key=${`${round.index}:${p.k}`}><button class="dl-quiet" data-testid=${`peak-${round.index}-${p.k}`}
       aria-current=${spot.round.index === round.index && spot.place.k === p.k ? "true" : undefined} onClick=${() => spot.select(p.k, "bias", round.index)}>
       <${Rich} text=${L.peak(round.index + 1, p.k, quoteToken(before(round, p.k).text), quoteToken(most.token.text), written(most.d), written(most.t))} /> <span class="dl-note">${L.shift(prob(shift))}</span></button></li>`)}

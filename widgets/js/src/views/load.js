@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Chart, Key, styled } from "../draw/chart.js";
 import { Failure } from "../draw/failure.js";
+import { Act } from "../draw/act.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { NumberInput } from "../draw/number.js";
@@ -125,11 +126,12 @@ export function LoadLab({ model }) {
   return html`<section class="dl-view" data-testid="load-lab" aria-label=${L.title}>
     <p class="dl-lead">${L.lead}</p>
     ${!model.still && html`<div class="dl-ask"><${Choices} serving=${serving} setup=${setup} set=${set} />
-      <div class="dl-run"><button class="dl-primary" data-testid="load-run" disabled=${running || busy || !setup.contenders.length} onClick=${() => (send({ type: "serve", setup }), setEdited(null))}>${L.run}</button>
+      <div class="dl-run"><${Act} class="dl-primary" data-testid="load-run" off=${running || busy || !setup.contenders.length} onClick=${() => (send({ type: "serve", setup }), setEdited(null))}>${L.run}<//>
         ${running && html`<button data-testid="load-stop" onClick=${() => send({ type: "unserve" })}><${Icon} name="stop" /> ${APP.stop}</button>`}
         <span class="dl-note" role="status" data-testid="load-state">${running ? L.progress(serving.done, serving.total) : L.states[/** @type {keyof typeof L.states} */ (serving.state)] ?? ""}</span>
         ${running && html`<progress max=${serving.total} value=${serving.done} aria-label=${L.progress(serving.done, serving.total)}></progress>`}</div></div>`}
     <${Failure} text=${serving.error || (status.where === "serving" && status.error)} />
+    ${model.still && !there && html`<p class="dl-note">${L.still}</p>`}
     ${there && html`<div class="dl-charts">${overLoad("throughput", "throughput")}
       <${Chart} onZoom=${zooming("frontier")} label=${L.charts.frontier} title=${L.charts.frontier} file="load-frontier" testid="load-frontier" note=${note} x=${{ label: L.axes.speed, short: L.speedShort }} y=${{ label: L.axes.throughput, min: 0 }}
         series=${seriesOf(serving, (p) => [p.speed, p.throughput], "frontier")} lines=${[{ x: speed, text: L.promised(plain(speed)) }]} onPick=${pick} pickHint=${page.inApp ? L.useHint : L.lookHint} />

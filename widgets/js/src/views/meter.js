@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { Failure } from "../draw/failure.js";
 import { explain } from "../draw/glossary.js";
 import { Chart } from "../draw/chart.js";
+import { Act } from "../draw/act.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Pairs } from "../draw/pairs.js";
@@ -68,7 +69,7 @@ export function Meter({ model, spot }) {
     </div>
     <p class="dl-note"><${Rich} text=${M.rules[rule][1]} /></p>
     ${!model.still && html`<div class="dl-run">
-      ${ROUNDS.map((n, i) => html`<button key=${n} class=${i ? "" : "dl-primary"} data-testid=${`meter-run-${n}`} disabled=${!live || busy} onClick=${() => ask(n)}>${m ? M.runMore(whole(n)) : M.run(whole(n))}</button>`)}
+      ${ROUNDS.map((n, i) => html`<${Act} key=${n} class=${i ? "" : "dl-primary"} data-testid=${`meter-run-${n}`} off=${!live || busy} onClick=${() => ask(n)}>${m ? M.runMore(whole(n)) : M.run(whole(n))}<//>`)}
       ${status.state === "repeating" && html`<button data-testid="meter-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${M.stop}</button>
         <span class="dl-note" role="status">${translated(status.text) || M.repeating}</span>`}
       ${m && !busy && live && html`<button data-testid="meter-afresh" onClick=${() => ask(ROUNDS[0], true)}>${M.afresh}</button>`}

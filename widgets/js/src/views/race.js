@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { Chart } from "../draw/chart.js";
 import { tauEquation } from "../draw/equations.js";
 import { Failure } from "../draw/failure.js";
+import { Act } from "../draw/act.js";
 import { html } from "../draw/html.js";
 import { Icon } from "../draw/icons.js";
 import { Flow } from "../draw/token.js";
@@ -38,8 +39,8 @@ function spoken(block) {
 
 /** What is written of a block. @param {Piece[]} block */
 const seen = (block) => block.filter((p) => p.kind !== "cut" && p.kind !== "discarded");
-/** @param {Piece[]} block */
-const written = (block) => seen(block).map((p) => flowToken(p.token.text)).join("").trim();
+/** What it adds to the text. @param {Piece[]} block */
+const written = (block) => seen(block).filter((p) => p.kind !== "rejected").map((p) => flowToken(p.token.text)).join("").trim();
 
 /** @param {{ lane: Lane, fastest: number, opened: boolean, current: number, may: boolean, onOpen: (round: number) => void }} props */
 function LaneView({ lane, fastest, opened, current, may, onOpen }) {
@@ -105,11 +106,13 @@ export function Race({ model }) {
     ${!model.still && html`<div class="dl-ask">
       ${!app && html`<label class="dl-promptfield"><span class="dl-label">${APP.prompt}</span><textarea rows="2" data-testid="race-prompt" value=${prompt} onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} onKeyDown=${(/** @type {Event} */ e) => e.stopPropagation()}></textarea></label>`}
       <div class="dl-choices" role="group" aria-label=${R.drafters}>${race.choices.map((c) => html`<label class="dl-choice" key=${c.name} title=${translated(c.summary)}><input type="checkbox" data-testid=${`racer-${c.name}`} checked=${picked.includes(c.name)} onChange=${() => toggle(c.name)} /> ${translated(c.title)}</label>`)}</div>
-      <div class="dl-run"><button class="dl-primary" data-testid="race-run" disabled=${busy || status.state === "loading" || !picked.length} onClick=${() => send({ type: "race", prompt, drafters: picked })}>${R.run}</button>
+      <div class="dl-run"><${Act} class="dl-primary" data-testid="race-run" off=${busy || status.state === "loading" || !picked.length} onClick=${() => send({ type: "race", prompt, drafters: picked })}>${R.run}<//>
         ${status.state === "racing" && html`<button data-testid="race-stop" onClick=${() => send({ type: "stop" })}><${Icon} name="stop" /> ${APP.stop}</button><span class="dl-note" role="status">${translated(status.text)}</span>`}
         ${app && html`<span class="dl-note">${R.fromPage}</span>`}</div>
       <${Failure} text=${status.where === "race" && status.error} />
     </div>`}
+    ${model.still && !race.lanes.length && html`<p class="dl-note">${R.still}</p>`}
+    ${app && race.opened && !model.still && html`<div><button data-testid="race-back" disabled=${busy} onClick=${() => send({ type: "open", lane: "", round: 0 })}>${R.back}</button></div>`}
     ${race.lanes.length > 0 && html`<p class="dl-note">${R.on(race.prompt, Number(race.settings.seed), String(race.settings.temperature), translated(race.device))}</p>
       <${Against} lanes=${race.lanes} /><ol class="dl-lanes">${race.lanes.map((lane) => html`<${LaneView} key=${lane.name} lane=${lane} fastest=${fastest} opened=${race.opened === lane.name} current=${cursor?.round ?? 0} may=${!model.still && !busy} onOpen=${(/** @type {number} */ i) => open(lane.name, i)} />`)}</ol>`}
     ${!app && trace && html`<div class="dl-opened"><h3 class="dl-label">${R.opened(translated(race.lanes.find((lane) => lane.name === race.opened)?.title ?? ""))}</h3><${Stepper} model=${model} theme=${false} /></div>`}

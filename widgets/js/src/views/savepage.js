@@ -1,5 +1,6 @@
 // The page as one file: its rounds and forks can be stepped through anywhere, without a kernel. Python makes it.
 import { useEffect, useState } from "preact/hooks";
+import { Act } from "../draw/act.js";
 import { html } from "../draw/html.js";
 import { download, fileName } from "../draw/save.js";
 import { isBusy, isCutOff, sender, useTrait } from "../store.js";
@@ -21,5 +22,5 @@ export function SavePage({ model }) {
     return () => model.off("msg:custom", take);
   }, [asked, model, trace]);
   if (model.still || isCutOff(status)) return null;
-  return html`<button class="dl-quiet dl-savetext" data-testid="save-page" title=${S.savePageHint} disabled=${isBusy(status)} onClick=${() => (setAsked(true), sender(model)({ type: "page" }))}>${S.savePage} ↓</button>`;
+  return html`<${Act} class="dl-quiet dl-savetext" data-testid="save-page" title=${S.savePageHint} off=${isBusy(status)} onClick=${() => (setAsked(true), sender(model)({ type: "page" }))}>${S.savePage} ↓<//>`;
 }

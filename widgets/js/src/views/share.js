@@ -35,6 +35,7 @@ export function ShareButton({ model }) {
   const [trace] = useTrait(model, "trace");
   const [branches] = useTrait(model, "branches");
   const [cursor] = useTrait(model, "cursor");
+  const [preferences] = useTrait(model, "preferences");
   const [status] = useTrait(model, "status");
   const button = useRef(/** @type {HTMLButtonElement | null} */ (null));
   const [open, setOpen] = useState(false);
@@ -44,7 +45,7 @@ export function ShareButton({ model }) {
   };
   const content = () => {
     if (!trace) return null;
-    const link = linkTo(trace, branches, cursor);
+    const link = linkTo(trace, branches, cursor, preferences.tab);
     const models = [link.target, link.drafter].flatMap((m) => (m ? [`${m.name}${m.revision && ` @ ${m.revision}`}`] : []));
     return html`<p class="dl-menu-head">${T.title}</p><p class="dl-note">${T.holds(models.join(", "))}</p>
       <${Copied} id="link" label=${T.link} text=${addressOf(location.href, link)} rows=${3} />

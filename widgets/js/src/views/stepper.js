@@ -97,7 +97,7 @@ function Loaded({ model, shown, detail, theme }) {
     ${detail && html`<${Detail} round=${round} k=${place.k} now=${now} />`}
     <${Footer} round=${round} now=${now} device=${trace?.device ?? ""} />
     <div class="dl-line"><p class="dl-note dl-keys">${S.keys}</p>
-      ${trace && html`<span class="dl-saves"><span class="dl-note">${S.saveRound}</span><${Save} picture=${() => root.current?.querySelector(".dl-table") ?? null} name="round" title=${S.roundOf(round.index + 1, branch.rounds.length)} note=${[trace.prompt.slice(0, 60), trace.target.name, trace.drafter?.name].filter(Boolean).join(" · ")} />
+      ${trace && html`<span class="dl-saves"><span class="dl-note">${S.saveRound}</span><${Save} picture=${() => root.current?.querySelector(".dl-table") ?? null} name="round" title=${S.roundOf(round.index + 1, branch.rounds.length)} note=${[branch.id > 0 && branch.name, trace.prompt.slice(0, 60), trace.target.name, trace.drafter?.name, `T ${round.temperature}`, S.seedOf(String(trace.settings.seed))].filter(Boolean).join(" · ")} />
       <${SavePage} model=${model} /><${SaveText} name=${`${fileName(trace.prompt.slice(0, 40))}${branch.id ? `-fork-${branch.id}` : ""}.json`} type="application/json" testid="save-trace" disabled=${edits.busy} content=${() => JSON.stringify(traceOf(trace, branch))}>${S.saveTrace}<//></span>`}</div>
   </div>`;
 }
