@@ -1,7 +1,8 @@
 """Qwen3-style decoder layers for few tokens at a time, where calls cost more than arithmetic.
 
-One matrix a layer for queries, keys and values, one for gate and up; the query heads that share a key head go through
-attention as one. The results are those of the layers' own ``forward`` up to rounding.
+One matrix a layer for queries, keys and values; gate and up as a batch of two, which threads multiply without waiting for one
+another; the query heads that share a key head go through attention as one. The results are those of the layers' own
+``forward`` up to rounding.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class PackedLayers:
         for i, w in enumerate(self._weights):
             out = attend(i, w, self.normalise(x, w.input_norm) if i or attended is None else attended)
             x = torch.addmm(x[: len(out)], out, w.output)
-            gate, up = F.linear(self.normalise(x, w.mlp_norm), w.gate_up).chunk(2, dim=-1)
+            gate, up = torch.bmm(self.normalise(x, w.mlp_norm).expand(2, -1, -1), w.gate_up)
             x = torch.addmm(x, F.silu(gate) * up, w.down)
             if i in taps:
                 tapped[i] = x
@@ -253,7 +254,7 @@ class PackedLayers:
         scale = torch.cat([a.q_norm.weight.expand(self.heads, -1), a.k_norm.weight.expand(self.kv_heads, -1)])
         return _Weights(
             layer.input_layernorm.weight, qkv, scale, a.o_proj.weight.t(),
-            layer.post_attention_layernorm.weight, gate_up, m.down_proj.weight.t(),
+            layer.post_attention_layernorm.weight, gate_up.unflatten(0, (2, -1)).mT, m.down_proj.weight.t(),
         )  # fmt: skip
 
 
