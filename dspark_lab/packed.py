@@ -1,7 +1,8 @@
 """Qwen3-style decoder layers for few tokens at a time, where calls cost more than arithmetic.
 
-One matrix a layer for queries, keys and values, one for gate and up; the query heads that share a key head go through
-attention as one. The results are those of the layers' own ``forward`` up to rounding.
+One matrix a layer for queries, keys and values; gate and up as a batch of two, which threads multiply without waiting for one
+another; the query heads that share a key head go through attention as one. The results are those of the layers' own
+``forward`` up to rounding.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -140,32 +142,52 @@ class PackedLayers:
         return self._stack(x, attend, taps, attended)
 
     def forward_slots(
-        self, x: Tensor, cache: PackedSlots, ragged: Ragged, taps: tuple[int, ...] = (), *, causal: bool
+        self,
+        x: Tensor,
+        cache: PackedSlots,
+        parts: Sequence[Ragged],
+        taps: tuple[int, ...] = (),
+        *,
+        causal: bool,
+        asked: int | None = None,
     ) -> tuple[Tensor, dict[int, Tensor]]:
         """Run the tokens of many requests at once, each behind what its own slot holds; otherwise as ``forward``.
 
         Args:
-            x: [N, hidden], request after request, as ``ragged`` says. causal: else a request's tokens see one another.
+            x: [N, hidden], request after request, part after part. parts: attention lays the queries of each out by
+                themselves, so that requests with few tokens are not padded to the many of others.
+            causal: else a request's tokens see one another. asked: of how many parts, from the first on, the last layer's
+                output is wanted, [n, hidden] then; None for all. The last layer stops at the others' keys and values.
         """
-        cache.reserve(ragged)
-        width, most, kv = ragged.width, ragged.most, self.kv_heads
-        groups = self.heads // kv
-        mask = ragged.mask(x, causal)
-        mask = mask[:, None].expand(-1, groups if causal else 1, -1, -1).reshape(width, 1, -1, ragged.length)
-        cos, sin = self._cos[ragged.positions, None], self._sin[ragged.positions, None]
-        rows, here = cache.rows(ragged), slice(ragged.first, ragged.first + width)
+        for ragged in parts:
+            cache.reserve(ragged)
+        positions = torch.cat([ragged.positions for ragged in parts])
+        cos, sin = self._cos[positions, None], self._sin[positions, None]
+        rows = torch.cat([cache.rows(ragged) for ragged in parts])
+        groups = self.heads // self.kv_heads
+        masks = [ragged.mask(x, causal, groups) for ragged in parts]
+        last, ends = len(self._weights) - 1, list(accumulate((ragged.total for ragged in parts), initial=0))
 
         def attend(i: int, w: _Weights, normed: Tensor) -> Tensor:
             q, k, v = self._project(w, normed, cos, sin)
             cache.write(i, rows, k, v)
-            stored = cache.buffer[i, here, : ragged.length].transpose(1, 3)  # [width, kv heads, 2, length, head_dim]
-            q = ragged.padded(q.reshape(len(q), -1)).view(width, most, kv, groups, -1).permute(0, 2, 3, 1, 4)
-            q = q.reshape(width, kv, groups * most, -1)
-            out = F.scaled_dot_product_attention(q, stored[:, :, 0], stored[:, :, 1], attn_mask=mask)
-            out = out.view(width, kv, groups, most, -1).permute(0, 3, 1, 2, 4).reshape(width * most, -1)
-            return ragged.flat(out)
+            shown = asked if i == last else None
+            out = q.new_empty(ends[len(parts) if shown is None else shown], self.heads * self.head_dim)
+            for ragged, mask, start, end in zip(parts[:shown], masks, ends, ends[1:], strict=False):
+                self._attend(q[start:end], cache.buffer[i], ragged, mask, out[start:end])
+            return out
 
         return self._stack(x, attend, taps, None)
+
+    def _attend(self, q: Tensor, stored: Tensor, ragged: Ragged, mask: Tensor, out: Tensor) -> None:
+        """Attention of the queries [n, heads, head_dim] of ``ragged`` to a layer's slots ``stored``, into ``out`` [n, heads *
+        head_dim]."""
+        width, most, kv = ragged.width, ragged.most, self.kv_heads
+        shape = width, most, kv, self.heads // kv, self.head_dim
+        held = stored[ragged.first : ragged.first + width, : ragged.length].transpose(1, 3)
+        q = ragged.padded(q.reshape(len(q), -1)).view(shape).permute(0, 2, 3, 1, 4).flatten(2, 3)
+        found = F.scaled_dot_product_attention(q, held[:, :, 0], held[:, :, 1], attn_mask=mask)
+        ragged.flat(found.view(width, kv, -1, most, self.head_dim).permute(0, 3, 1, 2, 4), out)
 
     def _stack(
         self,
@@ -174,12 +196,13 @@ class PackedLayers:
         taps: tuple[int, ...],
         attended: Tensor | None,
     ) -> tuple[Tensor, dict[int, Tensor]]:
-        """All layers on ``x`` [n, hidden]; ``attend(i, weights, normalised)`` is layer i's attention [n, heads * head_dim]."""
+        """All layers on ``x`` [n, hidden]; ``attend(i, weights, normalised)`` is layer i's attention [n, heads * head_dim], of
+        fewer tokens where only the first ones are to go on."""
         tapped = {}
         for i, w in enumerate(self._weights):
             out = attend(i, w, self.normalise(x, w.input_norm) if i or attended is None else attended)
-            x = torch.addmm(x, out, w.output)
-            gate, up = F.linear(self.normalise(x, w.mlp_norm), w.gate_up).chunk(2, dim=-1)
+            x = torch.addmm(x[: len(out)], out, w.output)
+            gate, up = torch.bmm(self.normalise(x, w.mlp_norm).expand(2, -1, -1), w.gate_up)
             x = torch.addmm(x, F.silu(gate) * up, w.down)
             if i in taps:
                 tapped[i] = x
@@ -231,7 +254,7 @@ class PackedLayers:
         scale = torch.cat([a.q_norm.weight.expand(self.heads, -1), a.k_norm.weight.expand(self.kv_heads, -1)])
         return _Weights(
             layer.input_layernorm.weight, qkv, scale, a.o_proj.weight.t(),
-            layer.post_attention_layernorm.weight, gate_up, m.down_proj.weight.t(),
+            layer.post_attention_layernorm.weight, gate_up.unflatten(0, (2, -1)).mT, m.down_proj.weight.t(),
         )  # fmt: skip
 
 

@@ -110,7 +110,7 @@ class _Passes:
         self._cache, self._rng = target.new_slots(), np.random.default_rng([seed, 1])
         self._cache.lengths.extend([0] * slots)
         for slot in range(slots):
-            target.forward_slots(self._cache, [slot], [self._some(context)], logits=False)
+            target.forward_slots(self._cache, [slot], [self._some(context)], asked=0)
 
     def time(self, counts: Sequence[int]) -> float:
         """Seconds of a pass over ``counts[r]`` tokens of request r."""

@@ -51,20 +51,25 @@ class Ragged:
         """Rows [N, d] laid out by slot, [width * most, d]; what fills the gaps is not to be read."""
         return x.index_select(0, self._pad) if self._gaps else x
 
-    def flat(self, x: Tensor) -> Tensor:
-        """The way back."""
-        return x.index_select(0, self._back) if self._gaps else x
+    def flat(self, x: Tensor, out: Tensor) -> None:
+        """The way back, of ``x`` [width, most, ...] into ``out`` [N, d]."""
+        if self._gaps:
+            torch.index_select(x.reshape(self.width * self.most, -1), 0, self._back, out=out)
+        else:
+            out.view(x.shape).copy_(x)
 
-    def mask(self, like: Tensor, causal: bool) -> Tensor:
-        """What is added to attention scores, [width, most, length], or [width, 1, length] where the tokens of a request
-        see one another: 0 where a position is seen, else minus infinity. Dtype and device are those of ``like``."""
+    def mask(self, like: Tensor, causal: bool, groups: int) -> Tensor:
+        """What is added to the attention scores of ``groups`` query heads, [width, 1, groups * most, length], or [width, 1, 1,
+        length] where the tokens of a request see one another: 0 where a position is seen, else minus infinity. Dtype and
+        device are those of ``like``."""
         limits = self._limits
         if not causal:
             limits = limits.new_zeros(self.width)
             limits[self._tensor(self._slots - self.first)] = self._tensor(self._ends - 1)
             limits = limits[:, None]
         hidden = torch.arange(self.length, device=like.device) > limits[..., None]
-        return torch.zeros(hidden.shape, dtype=like.dtype, device=like.device).masked_fill_(hidden, -torch.inf)
+        mask = torch.zeros(hidden.shape, dtype=like.dtype, device=like.device).masked_fill_(hidden, -torch.inf)
+        return mask.repeat(1, groups if causal else 1, 1)[:, None]
 
     def held(self) -> tuple[Tensor, Tensor]:
         """Slot and position of all that the requests hold, new tokens among it: [K] each, request after request."""

@@ -124,7 +124,8 @@ class Target:
             length, positions = cache.length, visible.sum(1) + (cache.length - 1)
             places = torch.cat([torch.arange(length, device=self.device), positions])
             tree = self._sees(F.pad(visible, (length, 0), value=True), positions, places)
-        return self._run(cache, ids, taps, logits, tree)
+        found, tapped = self._run(cache, ids, taps, 0 if logits else 1, tree)
+        return found if logits else found[-1:], tapped
 
     @torch.inference_mode()
     def forward_slots(
@@ -134,40 +135,52 @@ class Target:
         tokens: Sequence[Sequence[int]],
         taps: tuple[int, ...] = (),
         *,
-        logits: bool = True,
-    ) -> tuple[Tensor | None, Tensor | None]:
+        asked: int | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
         """Run the tokens of many requests at once, ``tokens[r]`` after what slot ``slots[r]`` of ``cache`` holds, whose
         length grows by them. The layers compute just these N tokens: nothing is padded.
 
+        Args:
+            asked: of how many requests, from the first on, logits are wanted; None for all. The others', prompts say, cost no
+                head.
+
         Returns:
-            logits [N, V] of each token's successor, request after request, or None with ``logits=False``, and the tapped
+            logits [n, V] of the successors of the n tokens that these requests have, request after request, and the tapped
             layers' outputs [N, taps * hidden], None without taps.
         """
-        counts = list(map(len, tokens))
-        ragged = Ragged(slots, counts, [cache.lengths[s] for s in slots], self.device)
+        asked = len(slots) if asked is None else asked
+        counts, lengths = list(map(len, tokens)), [cache.lengths[s] for s in slots]
         ids = torch.tensor([token for request in tokens for token in request], device=self.device)
+        n = sum(counts[:asked])
         if self._packed and isinstance(cache, PackedSlots):
+            few, many = slice(asked), slice(asked, None)
+            parts = [Ragged(slots[p], counts[p], lengths[p], self.device) for p in (few, many) if slots[p]]
             x = F.embedding(ids, self.model.get_input_embeddings().weight)
-            x, tapped = self._packed.forward_slots(x, cache, ragged, taps, causal=True)
-            result = self._packed_head(x, tapped, taps, logits)
+            wanted = None if FINAL in taps else min(asked, 1)
+            x, tapped = self._packed.forward_slots(x, cache, parts, taps, causal=True, asked=wanted)
+            found, states = self._packed_head(x, tapped, taps, slice(n))
         else:
             assert isinstance(cache, ModelSlots)
+            ragged = Ragged(slots, counts, lengths, self.device)
             (held, places), positions = ragged.held(), ragged.positions
             visible = (held == ragged.slot[:, None]) & (places <= positions[:, None])
-            result = self._run(cache.expecting(ragged), ids, taps, logits, self._sees(visible, positions, places))
+            sees = self._sees(visible, positions, places)
+            keep = torch.arange(n, device=self.device)
+            found, states = self._run(cache.expecting(ragged), ids, taps, keep, sees)
         for slot, count in zip(slots, counts, strict=True):
             cache.lengths[slot] += count
-        return result if logits else (None, result[1])
+        return found[:n], states
 
     def _run(
-        self, cache: Any, ids: Tensor, taps: tuple[int, ...], logits: bool, inputs: dict[str, Any]
+        self, cache: Any, ids: Tensor, taps: tuple[int, ...], keep: int | Tensor, inputs: dict[str, Any]
     ) -> tuple[Tensor, Tensor | None]:
-        """Run ``ids`` [n] through transformers' own forward."""
+        """Run ``ids`` [n] through transformers' own forward, which ``keep`` tells how many of the last tokens' logits are
+        wanted, 0 for all, or which tokens'; all come with FINAL among the taps."""
         with self._lock, torch.inference_mode():
-            keep = 0 if logits or FINAL in taps else 1
+            keep = 0 if FINAL in taps else keep
             out = self.model(input_ids=ids[None], past_key_values=cache, use_cache=True, logits_to_keep=keep, **inputs)
             tapped = torch.cat([self._tapped[layer][0] for layer in taps], dim=-1) if taps else None
-        return out.logits[0] if logits else out.logits[0, -1:], tapped
+        return out.logits[0], tapped
 
     def _sees(self, visible: Tensor, positions: Tensor, places: Tensor) -> dict[str, Any]:
         """Mask and positions as transformers takes them, of n tokens at ``positions`` [n], to each of which is ``visible``
@@ -201,18 +214,18 @@ class Target:
         x = F.embedding(ids, self.model.get_input_embeddings().weight)
         x, tapped = layers.forward(x, cache, taps, causal=True, visible=visible)
         cache.length += len(ids)
-        return self._packed_head(x, tapped, taps, logits)
+        return self._packed_head(x, tapped, taps, slice(None) if logits else slice(-1, None))
 
     def _packed_head(
-        self, x: Tensor, tapped: dict[int, Tensor], taps: tuple[int, ...], logits: bool
+        self, x: Tensor, tapped: dict[int, Tensor], taps: tuple[int, ...], keep: slice
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits of the last layer's outputs ``x`` [n, hidden], only the last one's unless ``logits``, and the taps."""
+        """Logits of those of the last layer's outputs ``x`` [n, hidden] that ``keep`` says, and the taps of all."""
         model: Any = self.model
         norm = model.model.norm
-        x = x if logits or FINAL in taps else x[-1:]
+        x = x if FINAL in taps else x[keep]
         x = tapped[FINAL] = F.rms_norm(x, x.shape[1:], norm.weight, norm.variance_epsilon)
         states = torch.cat([tapped[layer] for layer in taps], dim=-1) if taps else None
-        return F.linear(x if logits else x[-1:], model.lm_head.weight), states
+        return F.linear(x[keep] if FINAL in taps else x, model.lm_head.weight), states
 
     def first_layers(self, count: int) -> Target:
         """A target of the first ``count`` layers, then the final norm and the LM head: all weights are this one's."""

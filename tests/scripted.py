@@ -135,7 +135,7 @@ class ScriptedTarget:
         tokens: Sequence[Sequence[int]],
         taps: tuple[int, ...] = (),
         *,
-        logits: bool = True,
+        asked: int | None = None,
     ) -> tuple[Tensor, None]:
         cache.log.append(list(map(len, tokens)))
         rows = []
@@ -146,7 +146,8 @@ class ScriptedTarget:
                 held.append(token)
                 rows.append(self.logits(tuple(held)))
             cache.lengths[slot] = len(held)
-        return torch.tensor(rows, dtype=torch.float64), None
+        rows = rows if asked is None else rows[: sum(map(len, tokens[:asked]))]
+        return torch.tensor(rows, dtype=torch.float64).view(-1, self.vocab_size), None
 
     def token(self, token_id: int) -> Token:
         return Token(token_id, LETTERS[token_id])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -48,6 +49,12 @@ def batches(seed: int, vocab: int) -> list[tuple[list[int], list[list[int]]]]:
     return [*result, (list(range(SLOTS)), [[1, 2, 3]] * SLOTS)]
 
 
+def slots_of(target: Target, count: int) -> Any:
+    cache = target.new_slots()
+    cache.lengths = [0] * count
+    return cache
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_logits_and_taps_are_those_of_each_request_alone(target: Target, seed: int) -> None:
     taps = (0, 1, FINAL)
@@ -67,14 +74,20 @@ def test_logits_and_taps_are_those_of_each_request_alone(target: Target, seed: i
             alone[0] = alone[-1].copy(alone[-1].length)
 
 
-def test_prompts_are_read_without_logits(target: Target) -> None:
-    target.tap((1,))
-    one, other = target.new_slots(), target.new_slots()
-    one.lengths, other.lengths = [0, 0], [0, 0]
-    logits, taps = target.forward_slots(one, [0, 1], [[1, 2, 3], [4]], (1,), logits=False)
-    _, expected = target.forward_slots(other, [0, 1], [[1, 2, 3], [4]], (1,))
-    assert logits is None and one.lengths == [3, 1]
-    torch.testing.assert_close(taps, expected, **CLOSE)
+@pytest.mark.parametrize("taps", [(1,), (0, FINAL), ()])
+@pytest.mark.parametrize("asked", range(4))
+def test_only_the_first_requests_logits_are_computed(target: Target, taps: tuple[int, ...], asked: int) -> None:
+    """Of the others what a later pass needs is there all the same: their keys, values and taps."""
+    target.tap(taps)
+    slots, tokens = [2, 0, 3], [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10, 11]]
+    some, every = slots_of(target, SLOTS), slots_of(target, SLOTS)
+    logits, states = target.forward_slots(some, slots, tokens, taps, asked=asked)
+    expected, expected_states = target.forward_slots(every, slots, tokens, taps)
+    torch.testing.assert_close(logits, expected[: sum(map(len, tokens[:asked]))], **CLOSE)
+    torch.testing.assert_close(states, expected_states, **CLOSE)
+    assert some.lengths == every.lengths == [1, 0, 3, 7]
+    after = [target.forward_slots(cache, slots, [[12, 13]] * 3)[0] for cache in (some, every)]
+    torch.testing.assert_close(*after, **CLOSE)
 
 
 def test_a_cache_grows_and_keeps_what_it_holds(tiny_lab: Lab) -> None:

@@ -96,7 +96,7 @@ def _decode(lab: Lab, name: str | int, prompts: list[str], tally: Tally) -> list
                 tally.parts[part] += seconds
             tally.steps += 1
             tally.tokens += report.tokens
-            if report.requests == name:
+            if report.places == name:
                 full[0] += report.emitted
                 full[1] += sum(report.seconds.values())
 

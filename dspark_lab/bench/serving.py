@@ -3,8 +3,8 @@
 The prediction knows the recorded validation rounds and their calibration, a step rate measured with R requests, and what a
 step spends outside the target; the engine decodes test prompts. Both are measured in turns within one run, so that a slow
 spell of the machine falls on both; the policy goes by the first of those step rates in the engine and in the simulation.
-Prompts' forward passes are left out on both sides, and only steps count in which all R places were taken. Times are medians,
-which a few interrupted steps do not move.
+Prompts' forward passes are left out on both sides: only steps count in which all R places were decoded, so that none read a
+prompt beside. Times are medians, which a few interrupted steps do not move.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CONTEXT = 72
 
 @dataclass
 class Steps:
-    """What the engine did in steps with all places taken: each one's seconds without prompts, those outside the target, and
+    """What the engine did in steps with all places decoded: each one's seconds without prompts, those outside the target, and
     tokens verified and yielded."""
 
     seconds: list[float] = field(default_factory=list)

@@ -213,7 +213,7 @@ class DSparkDrafter:
         """The same of many requests' blocks ``ids`` [R, block]: [R, block, hidden]."""
         requests, block = ids.shape
         ragged = Ragged(slots, [block] * requests, [states.lengths[s] for s in slots], ids.device)
-        hidden, _ = self._layers.forward_slots(self.model.embed_tokens(ids.flatten()), states, ragged, causal=False)
+        hidden, _ = self._layers.forward_slots(self.model.embed_tokens(ids.flatten()), states, [ragged], causal=False)
         return self.model.norm(hidden).view(requests, block, -1)
 
 

@@ -1,5 +1,6 @@
 """Many requests decoded together (arXiv 2607.05147, section 3.3): one step drafts for all, schedules how far to verify each
-draft, and verifies them in one pass of the target over exactly sum(1 + l_r) tokens.
+draft, and verifies them in one pass of the target over exactly sum(1 + l_r) tokens. Prompts of requests that join are read in
+the same pass; where there is nothing to verify, in one of their own, and their first rounds are decoded at once.
 
 A request's rounds are those of a session with the same settings: its uniforms have the same addresses, so that it emits the
 same tokens, whoever shares its steps, up to ties that floating point rounds the other way. A policy that cuts drafts short
@@ -42,6 +43,7 @@ class _Step:
     lengths: list[int] = field(default_factory=list)
     emitted: int = 0
     prefilled: int = 0
+    places: int = 0
     admitted: list[Request] = field(default_factory=list)
     finished: list[Request] = field(default_factory=list)
     plan: Plan | None = None
@@ -81,12 +83,8 @@ class Engine:
         for name, value in (("max_requests", max_requests), ("prefill_tokens", prefill_tokens)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise LabError(f"{name} is {value!r}, but must be a whole number of at least 1.")
-        self.target, self.drafter, self.max_requests, self.prefill_tokens = (
-            target,
-            drafter,
-            max_requests,
-            prefill_tokens,
-        )
+        self.target, self.drafter = target, drafter
+        self.max_requests, self.prefill_tokens = max_requests, prefill_tokens
         self._scheduler = Scheduler(
             drafter, policy, step_rate, max_requests * (1 + (drafter.block_size if drafter else 0))
         )
@@ -173,21 +171,20 @@ class Engine:
         step = _Step()
         self._free(step)
         self._admit(step)
-        began = perf_counter()
-        ends = self._chunks()
-        if ends:
-            self._isolated(lambda slots: self._prefill(step, slots, ends), list(ends))
+        unread, ready = self._unread(), self._ready()
+        if unread and not ready:
+            began = perf_counter()
+            self._isolated(lambda slots: self._advance(step, slots, unread), list(unread))
             step.seconds["prefill"] = now(self._pair.target.device) - began
-        held = self._pair.held
-        ready = [slot for slot, r in enumerate(self._live) if held[slot] == r.length - 1 and not r.finished]
+            unread, ready = {}, self._ready()
         if ready:
-            self._isolated(lambda slots: self._decode(step, slots), ready)
+            self._isolated(lambda slots: self._advance(step, slots, unread), [*ready, *unread])
         self._free(step)
         step.seconds["other"] = perf_counter() - step.began - sum(step.seconds.values())
         return StepReport(
             len(step.lengths), len(step.lengths) + sum(step.lengths), tuple(step.drafted), tuple(step.lengths),
-            step.emitted, step.prefilled, tuple(step.admitted), tuple(step.finished), len(self._waiting), step.plan,
-            step.seconds,
+            step.emitted, step.prefilled, step.places, tuple(step.admitted), tuple(step.finished), len(self._waiting),
+            step.plan, step.seconds,
         )  # fmt: skip
 
     def _free(self, step: _Step) -> None:
@@ -209,6 +206,7 @@ class Engine:
             self._live.append(self._waiting.popleft())
             self._pair.add()
             step.admitted.append(self._live[-1])
+        step.places = len(self._live)
 
     def _isolated(self, work: Callable[[list[int]], None], slots: list[int]) -> None:
         """Do ``work(slots)``; where it fails, do it for each slot alone, and end the requests for which it fails again."""
@@ -232,26 +230,36 @@ class Engine:
             else:
                 _fail(self._live[slots[0]], error)
 
-    def _chunks(self) -> dict[int, int]:
-        """Slots that have not read all that they should, and up to where they shall: their prompts, or what an interrupt took
-        back. The last token is the next anchor, which is read with its draft."""
+    def _unread(self) -> dict[int, list[int]]:
+        """What is to be read next in the slots that have not read all: of their prompts, or of what an interrupt took back.
+        The last token is the next anchor, which is read with its draft."""
         budget, result = self.prefill_tokens, {}
         for slot, request in enumerate(self._live):
             held, end = self._pair.held[slot], request.length - 1
             if budget > 0 and held < end:
-                result[slot] = min(end, held + budget)
-                budget -= result[slot] - held
+                text = [*request.prompt_tokens, *request.tokens]
+                result[slot] = text[held : min(end, held + budget)]
+                budget -= len(result[slot])
         return result
 
-    def _prefill(self, step: _Step, slots: list[int], ends: dict[int, int]) -> None:
-        texts = [[*self._live[slot].prompt_tokens, *self._live[slot].tokens] for slot in slots]
-        chunks = [text[self._pair.held[slot] : ends[slot]] for slot, text in zip(slots, texts, strict=True)]
-        self._pair.read(slots, chunks)
-        step.prefilled += sum(map(len, chunks))
+    def _ready(self) -> list[int]:
+        """The slots whose next round can be decoded."""
+        held = self._pair.held
+        return [slot for slot, r in enumerate(self._live) if held[slot] == r.length - 1 and not r.finished]
 
-    def _decode(self, step: _Step, slots: list[int]) -> None:
+    def _advance(self, step: _Step, slots: list[int], unread: dict[int, list[int]]) -> None:
+        """Read what is unread in these slots, and decode a round of the others."""
+        texts = {slot: unread[slot] for slot in slots if slot in unread}
+        ready = [slot for slot in slots if slot not in unread]
+        if ready:
+            self._decode(step, ready, texts)
+        else:
+            self._pair.read(texts)
+        step.prefilled += sum(map(len, texts.values()))
+
+    def _decode(self, step: _Step, slots: list[int], texts: dict[int, list[int]]) -> None:
         requests = [self._live[slot] for slot in slots]
-        decoded = decode(self._pair, slots, requests, list(map(self._gamma, requests)), self._scheduler)
+        decoded = decode(self._pair, slots, requests, list(map(self._gamma, requests)), self._scheduler, texts)
         for part, seconds in decoded.seconds.items():
             step.seconds[part] += seconds
         step.drafted += decoded.proposed.counts.tolist()

@@ -14,8 +14,8 @@ EOS, LENGTH, CANCELLED, DEADLINE, ERROR = "eos", "length", "cancelled", "deadlin
 
 PARTS = ("prefill", "draft", "head", "sampling", "schedule", "target", "verification", "commit", "other")
 MODEL_PARTS = ("prefill", "draft", "head", "target", "commit")
-"""The parts of a step that run a model: prompts, the draft blocks, the sequential head, verification's forward pass, and
-the drafter's reading of what was kept."""
+"""The parts of a step that run a model: prompts that are read before anything can be decoded, the draft blocks, the sequential
+head, verification's forward pass, and the drafter's reading of what was kept; both of the prompts too that are read beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ class StepReport:
         requests: how many were decoded. tokens: what the target computed for them, sum(1 + l_r).
         drafted, lengths: draft tokens of each, and how many of them were verified, l_r.
         emitted: tokens that came out, of all requests. prefilled: prompt tokens that were read.
+        places: how many were taken, by requests that were decoded or whose prompts were read.
         admitted, finished: the requests that began and ended. waiting: how many have no place yet.
         plan: the scheduler's, None where all was verified.
         seconds: measured, by part (``PARTS``).
@@ -99,6 +100,7 @@ class StepReport:
     lengths: tuple[int, ...]
     emitted: int
     prefilled: int
+    places: int
     admitted: tuple[Request, ...]
     finished: tuple[Request, ...]
     waiting: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -56,9 +56,10 @@ class Pair:
         if self.drafting:
             self.drafting.rewind(slot, length)
 
-    def read(self, slots: Sequence[int], tokens: Sequence[Sequence[int]]) -> None:
-        """Take final tokens in, of a prompt say, without asking what follows them."""
-        _, taps = self.target.forward_slots(self.cache, slots, tokens, self.taps, logits=False)
+    def read(self, texts: Mapping[int, Sequence[int]]) -> None:
+        """Take final tokens in, of prompts say, by slot, without asking what follows them."""
+        slots, tokens = list(texts), list(texts.values())
+        _, taps = self.target.forward_slots(self.cache, slots, tokens, self.taps, asked=0)
         if self.drafting:
             self.drafting.commit(slots, tokens, taps)
 
@@ -82,12 +83,18 @@ class Decoded:
 
 @torch.inference_mode()
 def decode(
-    pair: Pair, slots: Sequence[int], requests: Sequence[Request], wanted: Sequence[int], scheduler: Scheduler
+    pair: Pair,
+    slots: Sequence[int],
+    requests: Sequence[Request],
+    wanted: Sequence[int],
+    scheduler: Scheduler,
+    texts: Mapping[int, Sequence[int]],
 ) -> Decoded:
     """Run the next round of each request, whose caches move on to the one after it.
 
     Args:
         slots: where the requests' caches are, [R]. wanted: tokens to draft for each, [R].
+        texts: final tokens of other slots, which are taken in beside: as ``Pair.read``, in verification's pass.
     """
     anchors, gamma = [request.anchor for request in requests], max(wanted)
     u = uniforms_each([(r.settings.seed, len(r.rounds)) for r in requests], gamma)
@@ -105,8 +112,8 @@ def decode(
         for anchor, row, length in zip(anchors, proposed.tokens.tolist(), lengths.tolist(), strict=True)
     ]
     scheduled = perf_counter()
-    logits, taps = pair.target.forward_slots(pair.cache, slots, blocks, pair.taps)
-    assert logits is not None
+    every, computed = [*slots, *texts], [*blocks, *texts.values()]
+    logits, taps = pair.target.forward_slots(pair.cache, every, computed, pair.taps, asked=len(slots))
     forwarded = now(pair.target.device)
     p_t = sampling.probabilities(logits, np.repeat(np.arange(len(slots)), 1 + lengths).tolist())
     stop = pair.target.stop_tokens
@@ -116,7 +123,8 @@ def decode(
     for slot, block, row in zip(slots, blocks, kept, strict=True):
         pair.held[slot] += len(row) - len(block)
     if pair.drafting:
-        pair.drafting.commit(slots, kept, None if taps is None else taps[_kept_rows(lengths, accepted, taps)])
+        final = [*kept, *texts.values()]
+        pair.drafting.commit(every, final, None if taps is None else taps[_kept_rows(computed, final, taps)])
     committed = now(pair.target.device)
     emitted = [row[1:] if token is None else [*row[1:], token] for row, token in zip(kept, last, strict=True)]
     forward, head = proposed.forward_ms / 1e3, proposed.head_ms / 1e3 - draws.seconds
@@ -132,8 +140,8 @@ def decode(
     return Decoded(proposed, lengths, accepted, emitted, plan, seconds)
 
 
-def _kept_rows(lengths: NDArray[np.int64], accepted: NDArray[np.int64], like: Tensor) -> Tensor:
-    """Of the sum(1 + lengths) tokens that were computed, those that stay: each anchor and the accepted ones."""
-    kept = 1 + accepted
-    starts, before = np.cumsum(1 + lengths) - (1 + lengths), np.cumsum(kept) - kept
+def _kept_rows(computed: Sequence[Sequence[int]], final: Sequence[Sequence[int]], like: Tensor) -> Tensor:
+    """Which rows, of all tokens that were computed, are those that stay: of each request the first ones."""
+    count, kept = (np.array(list(map(len, tokens))) for tokens in (computed, final))
+    starts, before = count.cumsum() - count, kept.cumsum() - kept
     return torch.from_numpy(np.repeat(starts - before, kept) + np.arange(kept.sum())).to(like.device)

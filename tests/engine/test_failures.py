@@ -55,10 +55,25 @@ def test_a_broken_state_ends_its_own_request_alone(tiny_lab: Lab) -> None:
     assert_as_sessions([requests[0], requests[2]], tiny_lab.target, tiny_lab.drafter)
 
 
+def test_a_prompt_that_fails_beside_others_ends_its_own_request_alone(tiny_lab: Lab) -> None:
+    """Neither what is verified in the same pass nor the other prompt that is read in it suffers."""
+    engine = Engine(tiny_lab.target, tiny_lab.drafter, max_requests=4)
+    requests = [engine.submit(p, Settings(seed=i, max_new_tokens=30)) for i, p in enumerate(PROMPTS[:2])]
+    engine.step()
+    requests += [engine.submit(p, Settings(seed=i, max_new_tokens=30)) for i, p in enumerate(PROMPTS[2:4], 2)]
+    requests[2].prompt_tokens[1] = 10**9  # no token of this vocabulary
+    report = engine.step()
+    assert report.finished == (requests[2],) and "index out of range" in requests[2].error
+    assert report.requests == 2 and report.prefilled == len(requests[3].prompt_tokens) - 1
+    engine.run()
+    assert_as_sessions([requests[i] for i in (0, 1, 3)], tiny_lab.target, tiny_lab.drafter)
+
+
 def test_an_interrupted_step_can_be_run_again(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(tiny_lab.target, tiny_lab.drafter)
     requests = [engine.submit(p, Settings(seed=i, max_new_tokens=30)) for i, p in enumerate(PROMPTS[:3])]
     engine.step()
+    requests.append(engine.submit(PROMPTS[3], Settings(seed=3, max_new_tokens=30)))  # is read in a pass that is lost
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

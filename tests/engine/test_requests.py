@@ -46,34 +46,56 @@ def test_without_a_drafter(tiny_lab: Lab) -> None:
     assert_as_sessions(requests, tiny_lab.target, None)
 
 
+def passes(target: Target, monkeypatch: Any) -> list[int]:
+    """Filled with the tokens of each pass through the target's layers."""
+    seen: list[int] = []
+    if target._packed:
+        whole = target._packed._stack
+        monkeypatch.setattr(target._packed, "_stack", lambda x, *rest: (seen.append(len(x)), whole(x, *rest))[1])
+    else:
+        first = target.model.get_decoder().layers[0]
+        whole = first.forward
+        monkeypatch.setattr(first, "forward", lambda x, *a, **k: (seen.append(x[..., 0].numel()), whole(x, *a, **k))[1])
+    return seen
+
+
 def test_the_layers_compute_exactly_the_verified_tokens(either_target: Target, tiny_lab: Lab, monkeypatch: Any) -> None:
     """sum(1 + l_r) enter the target's layers, in one pass, whatever the lengths: nothing is padded."""
-    seen: list[int] = []
-    if either_target._packed:
-        whole = either_target._packed._stack
-        monkeypatch.setattr(
-            either_target._packed, "_stack", lambda x, *rest: (seen.append(len(x)), whole(x, *rest))[1], raising=True
-        )
-    layers = either_target.model.get_decoder().layers
-    for layer in layers if either_target._packed is None else ():
-        monkeypatch.setattr(
-            layer,
-            "forward",
-            lambda x, *a, f=layer.forward, **k: (seen.append(x.shape[0] * x.shape[1]), f(x, *a, **k))[1],
-        )
-    passes = 1 if either_target._packed else len(layers)
+    seen = passes(either_target, monkeypatch)
     engine = Engine(either_target, tiny_lab.drafter, policy=ALGORITHM_1, step_rate=FALLING, max_requests=6)
     submit_all(engine, 6)
     different = False
     while not engine.idle:
         seen.clear()
         report = engine.step()
-        read = [report.prefilled] * passes if report.prefilled else []
+        read = [report.prefilled] if report.prefilled else []
         assert report.tokens == sum(1 + length for length in report.lengths)
-        assert seen == read + [report.tokens] * passes * (report.requests > 0)
+        assert seen == read + [report.tokens] * (report.requests > 0)
         different = different or len(set(report.lengths)) > 1
         assert report.plan is None or report.plan.tokens == report.tokens
     assert different, "drafts were cut at different places"
+
+
+@pytest.mark.parametrize("prefill_tokens", [5, 512])
+def test_prompts_are_read_in_the_pass_that_verifies_others(
+    either_target: Target, tiny_lab: Lab, monkeypatch: Any, prefill_tokens: int
+) -> None:
+    """In one piece or several, several prompts together, and not a token more."""
+    seen = passes(either_target, monkeypatch)
+    engine = Engine(either_target, tiny_lab.drafter, max_requests=4, prefill_tokens=prefill_tokens)
+    requests = [engine.submit(PROMPTS[0], Settings(seed=0, max_new_tokens=80))]
+    while not requests[0].tokens:
+        engine.step()
+    requests += [engine.submit(p, Settings(seed=i, max_new_tokens=20)) for i, p in enumerate(PROMPTS[1:4], 1)]
+    left = sum(len(r.prompt_tokens) - 1 for r in requests[1:])
+    while left:
+        seen.clear()
+        report = engine.step()
+        assert seen == [report.tokens + report.prefilled] and 1 <= report.requests < report.places
+        assert report.prefilled == min(left, prefill_tokens)
+        left -= report.prefilled
+    engine.run()
+    assert_as_sessions(requests, tiny_lab.target, tiny_lab.drafter)
 
 
 def test_requests_come_and_go_while_others_run(tiny_lab: Lab) -> None:
