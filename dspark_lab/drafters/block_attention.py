@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+KeysValues = tuple[Tensor, Tensor]
+"""Both [B, kv heads, L, D]."""
 
 
 @dataclass(frozen=True)
@@ -26,79 +30,91 @@ class Blocks:
         """True where a slot may look, [B, 1, A * size, L + A * size]: context before its anchor, and its own block."""
         own = torch.eye(self.anchors.shape[1], dtype=torch.bool, device=self.anchors.device)
         own = own.repeat_interleave(self.size, 0).repeat_interleave(self.size, 1)
-        context = (~self.hidden()).repeat_interleave(self.size, 1)
+        context = self._context().repeat_interleave(self.size, 1)
         return torch.cat([context, own.expand(len(context), -1, -1)], dim=-1).unsqueeze(1)
 
-    def hidden(self) -> Tensor:
-        """True where context is not to be seen, [B, A, L]: at a block's anchor and after it."""
-        return torch.arange(self.length, device=self.anchors.device) >= self.anchors[..., None]
+    @cached_property
+    def bias(self) -> Tensor:
+        """What is added to scores of the context, [B, A, L] in float32: 0 before a block's anchor, else minus infinity."""
+        zeros = torch.zeros(*self.anchors.shape, self.length, device=self.anchors.device)
+        return zeros.masked_fill_(~self._context(), -torch.inf)
+
+    def _context(self) -> Tensor:
+        return torch.arange(self.length, device=self.anchors.device) < self.anchors[..., None]
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | Blocks | None) -> Tensor:
-    """Softmax attention of queries [B, heads, Q, D] to keys and values [B, kv heads, K, D], [B, heads, Q, D].
-
-    ``seen`` is a mask, True where a query may look, or the blocks that the queries are, whose keys and values then follow
-    the context's.
-    """
-    if isinstance(seen, Blocks):
-        if q.device.type == "cpu" and q.dtype == torch.float32:
-            return _BlockAttention.apply(q, k, v, seen)
-        seen = seen.mask()
+def attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None) -> Tensor:
+    """Softmax attention of queries [B, heads, Q, D] to keys and values [B, kv heads, K, D], [B, heads, Q, D]. ``seen`` is True
+    where a query may look."""
     return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=True)
+
+
+def block_attention(q: Tensor, context: KeysValues, own: KeysValues, blocks: Blocks) -> Tensor:
+    """The same of blocks' slots [B, heads, A * size, D], which look at a context of L positions and at their own block, of
+    whose slots ``own`` are."""
+    if q.device.type == "cpu" and q.dtype == torch.float32:
+        return _BlockAttention.apply(q, *context, *own, blocks)
+    k, v = (torch.cat(pair, dim=2) for pair in zip(context, own, strict=True))
+    return attention(q, k, v, blocks.mask())
 
 
 class _BlockAttention(torch.autograd.Function):
     """The same on a CPU, without the products of a block with all the other blocks, which a mask only throws away.
 
-    Queries are arranged by kv head, block, and head of the group and slot: [B, kv, A, group * size, D].
+    Queries are arranged by kv head, block, and slot and head of the group: [B, kv, A, size * group, D]. Their attention to the
+    context and to their own block stands side by side: [..., L + size].
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, blocks: Blocks) -> Tensor:
-        queries = _by_block(q, k.shape[1], blocks.size) * q.shape[-1] ** -0.5
-        (kc, ko), (vc, vo) = _parts(k, blocks), _parts(v, blocks)
-        far = (queries.flatten(2, 3) @ kc.transpose(-1, -2)).view(*queries.shape[:-1], -1)
-        far.masked_fill_(blocks.hidden()[:, None, :, None], -torch.inf)
-        near = queries @ ko.transpose(-1, -2)
-        peak = torch.maximum(far.amax(-1, keepdim=True), near.amax(-1, keepdim=True))
-        far.sub_(peak).exp_()
-        near.sub_(peak).exp_()
-        norm = (far.sum(-1, keepdim=True) + near.sum(-1, keepdim=True)).reciprocal_()
-        out = (far.flatten(2, 3) @ vc).view_as(queries).add_(near @ vo).mul_(norm)
-        ctx.blocks = blocks
-        ctx.save_for_backward(queries, k, v, far, near, norm, out)
+    def forward(ctx: Any, q: Tensor, kc: Tensor, vc: Tensor, ko: Tensor, vo: Tensor, blocks: Blocks) -> Tensor:
+        length, size = blocks.length, blocks.size
+        queries = _by_block(q, kc.shape[1], size, q.shape[-1] ** -0.5)
+        kc, vc, ko, vo = kc.contiguous(), vc.contiguous(), _own(ko, size), _own(vo, size)
+        p = queries.new_empty(*queries.shape[:-1], length + size)
+        far, near = p[..., :length], p[..., length:]
+        torch.add(_product(queries, kc.transpose(-1, -2)), blocks.bias[:, None, :, None], out=far)
+        near.copy_(queries @ ko.transpose(-1, -2))
+        torch.softmax(p, -1, out=p)
+        out = _product(far, vc).add_(near @ vo)
+        ctx.length = length
+        ctx.save_for_backward(queries, kc, vc, ko, vo, p, out)
         return _by_slot(out, q)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        blocks: Blocks = ctx.blocks
-        queries, k, v, far, near, norm, out = ctx.saved_tensors
-        (kc, ko), (vc, vo) = _parts(k, blocks), _parts(v, blocks)
-        g = _by_block(gradients[0], k.shape[1], blocks.size) * norm  # of the output before its norm
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        queries, kc, vc, ko, vo, p, out = ctx.saved_tensors
+        far, near = p[..., : ctx.length], p[..., ctx.length :]
+        g = _by_block(gradients[0], kc.shape[1], ko.shape[3])
         inside = (g * out).sum(-1, keepdim=True)
-        flat = g.flatten(2, 3)
-        to_v = torch.cat([far.flatten(2, 3).transpose(-1, -2) @ flat, (near.transpose(-1, -2) @ g).flatten(2, 3)], 2)
-        far_grad = (flat @ vc.transpose(-1, -2)).view_as(far).sub_(inside).mul_(far).flatten(2, 3)
+        far_grad = _product(g, vc.transpose(-1, -2)).sub_(inside).mul_(far)
         near_grad = (g @ vo.transpose(-1, -2)).sub_(inside).mul_(near)
-        to_k = torch.cat(
-            [far_grad.transpose(-1, -2) @ queries.flatten(2, 3), (near_grad.transpose(-1, -2) @ queries).flatten(2, 3)],
-            2,
+        to_q = _product(far_grad, kc).add_(near_grad @ ko).mul_(queries.shape[-1] ** -0.5)
+        to_own = (part.transpose(-1, -2) @ with_ for part, with_ in ((near_grad, queries), (near, g)))
+        to_context = (
+            part.flatten(2, 3).transpose(-1, -2) @ with_.flatten(2, 3)
+            for part, with_ in ((far_grad, queries), (far, g))
         )
-        to_q = (far_grad @ kc).view_as(queries).add_(near_grad @ ko).mul_(queries.shape[-1] ** -0.5)
-        return _by_slot(to_q, gradients[0]), to_k, to_v, None
+        return _by_slot(to_q, gradients[0]), *to_context, *(t.flatten(2, 3) for t in to_own), None
 
 
-def _parts(x: Tensor, blocks: Blocks) -> tuple[Tensor, Tensor]:
-    """Of keys or values [B, kv, L + A * size, D]: the context's [B, kv, L, D] and the blocks' [B, kv, A, size, D]."""
-    return x[:, :, : blocks.length], x[:, :, blocks.length :].unflatten(2, (-1, blocks.size))
+def _product(blocks: Tensor, other: Tensor) -> Tensor:
+    """[B, kv, A, n, D] by [B, kv, D, M]: [B, kv, A, n, M]."""
+    return (blocks.flatten(2, 3) @ other).view(*blocks.shape[:-1], -1)
 
 
-def _by_block(x: Tensor, kv: int, size: int) -> Tensor:
-    """[B, heads, A * size, D] as [B, kv, A, group * size, D]."""
-    return x.unflatten(2, (-1, size)).unflatten(1, (kv, -1)).transpose(2, 3).flatten(3, 4)
+def _own(x: Tensor, size: int) -> Tensor:
+    """Keys or values of blocks [B, kv, A * size, D] as [B, kv, A, size, D], contiguous."""
+    return x.contiguous().unflatten(2, (-1, size))
+
+
+def _by_block(x: Tensor, kv: int, size: int, scale: float = 1.0) -> Tensor:
+    """``scale`` times [B, heads, A * size, D], as [B, kv, A, size * group, D]."""
+    view = x.unflatten(2, (-1, size)).unflatten(1, (kv, -1)).permute(0, 1, 3, 4, 2, 5)
+    return torch.mul(view, scale, out=x.new_empty(view.shape)).flatten(3, 4)
 
 
 def _by_slot(x: Tensor, like: Tensor) -> Tensor:
-    """The way back, to the shape of ``like`` [B, heads, A * size, D]."""
-    group = like.shape[1] // x.shape[1]
-    return x.unflatten(3, (group, -1)).transpose(2, 3).reshape(like.shape)
+    """The way back, to the shape of ``like`` [B, heads, A * size, D], whose memory goes slot by slot."""
+    b, heads, slots, width = like.shape
+    view = x.unflatten(3, (-1, heads // x.shape[1])).permute(0, 2, 3, 1, 4, 5)
+    return view.reshape(b, slots, heads, width).transpose(1, 2)

@@ -16,6 +16,7 @@ from dspark_lab.drafters.block_attention import Blocks
 from dspark_lab.drafters.draft_config import DraftConfig, check_taps
 from dspark_lab.drafters.draft_layers import Layer, RMSNorm, rope_tables
 from dspark_lab.drafters.heads import HEADS, ConfidenceHead
+from dspark_lab.drafters.products import Linear
 from dspark_lab.errors import LabError
 
 
@@ -69,7 +70,7 @@ class DSparkModel(nn.Module):
         hidden = config.hidden_size
         self.embed_tokens = self.embedding_class(config.vocab_size, hidden).requires_grad_(False)
         self.lm_head = nn.Linear(hidden, config.vocab_size, bias=False).requires_grad_(False)
-        self.fc = nn.Linear(len(config.target_layer_ids) * hidden, hidden, bias=False)
+        self.fc = Linear(len(config.target_layer_ids) * hidden, hidden)
         self.hidden_norm = RMSNorm(hidden, config.rms_norm_eps)
         self.layers = nn.ModuleList(self.layer_class(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(hidden, config.rms_norm_eps)
@@ -100,17 +101,20 @@ class DSparkModel(nn.Module):
         positions: Tensor,
         context: list[tuple[Tensor, Tensor]],
         seen: Tensor | Blocks | None = None,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Normalised hidden states [B, Q, hidden] of the block inputs ``ids`` [B, Q] (anchor, then masks), each of which
-        sees the whole context and all inputs, or what ``seen`` says."""
-        first: dict[str, Tensor] = {}
+        sees the whole context and all inputs, or what ``seen`` says; or only of those ``wanted`` [M] among all B * Q,
+        [M, hidden]."""
+        options: list[dict[str, Tensor]] = [{} for _ in self.blocks]
         if isinstance(seen, Blocks):  # most inputs are masks, alike until they attend
-            ids, first["index"] = ids.unique(return_inverse=True)
+            ids, options[0]["index"] = ids.unique(return_inverse=True)
+        if wanted is not None:  # the others are seen by these, but by nothing after the last layer's attention
+            options[-1]["wanted"] = wanted
         x = self.embed_tokens(ids)
         cos, sin = (table.unsqueeze(1).to(x.dtype) for table in rope_tables(self.config, positions))
-        for layer, layer_context in zip(self.blocks, context, strict=True):
-            x = layer(x, cos, sin, layer_context, seen, **first)
-            first = {}
+        for layer, layer_context, further in zip(self.blocks, context, options, strict=True):
+            x = layer(x, cos, sin, layer_context, seen, **further)
         return self.norm(x)
 
     def base_logits(self, hidden: Tensor) -> Tensor:

@@ -51,6 +51,11 @@ class MarkovHead(nn.Module):
         ``hidden`` [..., gamma, hidden] the backbone's h_k."""
         return self.embed(previous)
 
+    def latents_at(self, previous: Tensor, hidden: Tensor, at: Tensor) -> Tensor:
+        """``latents`` [M, rank] of the slots ``at`` [M] among all of ``previous`` [..., gamma], given their ``hidden``
+        [M, hidden]; those before them in their blocks are among them."""
+        return self.latents(previous.flatten()[at], hidden)
+
     def project(self, latents: Tensor) -> Tensor:
         """Logits to add, [..., V], of latents [..., rank]."""
         return F.linear(latents, self.markov_w2.weight)
@@ -129,6 +134,10 @@ class RNNHead(MarkovHead):
             state, output = self._advance(slot + F.linear(state, from_state), state)
             outputs.append(output)
         return torch.stack(outputs, dim=-2)
+
+    def latents_at(self, previous: Tensor, hidden: Tensor, at: Tensor) -> Tensor:
+        whole = hidden.new_zeros(previous.numel(), self.hidden_size).index_copy(0, at, hidden)
+        return self.latents(previous, whole.view(*previous.shape, -1)).flatten(0, -2).index_select(0, at)
 
     def stepper(self, hidden: Tensor) -> Step:
         w1, w2 = self.markov_w1.weight, self.markov_w2.weight

@@ -55,7 +55,7 @@ def initialised(model: M, target: PreTrainedModel) -> M:
 class Objective(drafter.Objective):
     """``loss_of`` for ``loop.train``: the training-time test from random anchors."""
 
-    def hidden(self, ids: Tensor, places: Tensor, states: States) -> Tensor:
+    def hidden(self, ids: Tensor, places: Tensor, states: States, at: Tensor) -> Tensor:
         model: AutoregressiveModel = self.model
         taps, final = states
         length, (_, count, block) = ids.shape[1], places.shape
@@ -72,14 +72,14 @@ class Objective(drafter.Objective):
         own = torch.eye(count, dtype=torch.bool, device=ids.device).expand(len(ids), -1, -1)
         hidden, drafted = _at(features, places[..., 0]), []
         for step in range(block):
-            at = places[..., step]
-            residual, attended = model.join(hidden, _at(embedded, at.clamp(max=length - 1)))
-            cos, sin = self._rope(at, features)
+            now = places[..., step]
+            residual, attended = model.join(hidden, _at(embedded, now.clamp(max=length - 1)))
+            cos, sin = self._rope(now, features)
             own_k, own_v = attention.keys_values(attended, cos, sin)
             k, v, mask = torch.cat([k, own_k], 2), torch.cat([v, own_v], 2), torch.cat([mask, own], 2)
             hidden = model.step(residual, attended, cos, sin, k, v, mask[:, None])
             drafted.append(hidden)
-        return model.norm(torch.stack(drafted, 2).flatten(1, 2))
+        return model.norm(torch.stack(drafted, 2).flatten(0, 2).index_select(0, at))
 
     def _rope(self, positions: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         cos, sin = rope_tables(self.model.config, positions)

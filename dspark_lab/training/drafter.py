@@ -125,24 +125,25 @@ class Objective:
     ) -> tuple[Maps, Tensor | None]:
         """Draft logits [M, V], and confidence logits [M] where there are any, of slots ``slot`` [M] of sequences ``row``,
         among all slots [A*g] of blocks at ``places`` [B, A, g]."""
-        block, head = self.hidden(ids, places, states), self.model.markov_head  # [B, A*g, H]
+        at, head = row * places[0].numel() + slot, self.model.markov_head
+        hidden = self.hidden(ids, places, states, at)
         previous = ids.gather(1, places.flatten(1).clamp(max=ids.shape[1] - 1))  # [B, A*g]
-        at = row * block.shape[1] + slot
-        hidden = block.flatten(0, 1).index_select(0, at)
         maps = [(hidden, self.model.lm_head.weight)]
-        if head is not None:  # it may carry a state from slot to slot, so it reads blocks whole
-            latents = head.latents(previous.view_as(places), block.view(*places.shape, -1)).flatten(0, 2)
-            maps.append((latents.index_select(0, at), head.markov_w2.weight))  # eq. 4
+        if head is not None:
+            maps.append((head.latents_at(previous.view_as(places), hidden, at), head.markov_w2.weight))  # eq. 4
         if self.model.confidence_head is None:
             return maps, None
         return maps, self.model.confidence_logits(hidden, previous[row, slot])
 
-    def hidden(self, ids: Tensor, places: Tensor, states: States) -> Tensor:
-        """What the LM head reads [B, A*g, hidden] in blocks whose slots are at ``places`` [B, A, g] of ``ids`` [B, L]; the
-        first slot is the anchor's."""
-        c, length, anchors = self.model.config, ids.shape[1], places[..., 0]
+    def hidden(self, ids: Tensor, places: Tensor, states: States, at: Tensor) -> Tensor:
+        """What the LM head reads [M, hidden] in the slots ``at`` [M] among all B*A*g of blocks whose slots are at ``places``
+        [B, A, g] of ``ids`` [B, L]; the first slot is the anchor's."""
+        c, anchors = self.model.config, places[..., 0]
         inputs = torch.full_like(places, c.mask_token_id)
         inputs[..., 0] = ids.gather(1, anchors)
-        context = self.model.context(states[0], torch.arange(length, device=ids.device).expand(len(ids), -1))
+        length = max(1, int(anchors.max()))  # nothing sees what comes after
+        context = self.model.context(
+            states[0][:, :length], torch.arange(length, device=ids.device).expand(len(ids), -1)
+        )
         seen = Blocks(anchors, length, c.block_size)
-        return self.model.block(inputs.flatten(1), places.flatten(1), context, seen)
+        return self.model.block(inputs.flatten(1), places.flatten(1), context, seen, at)

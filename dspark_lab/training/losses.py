@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dspark_lab.drafters.products import product
 from dspark_lab.errors import LabError
 
 TOGETHER = 2**20
@@ -173,10 +174,9 @@ class _Compare(torch.autograd.Function):
         information = _information(p_t) if w.kl else None
         parts = list(_parts(valid, p_t.shape[1]))
         most = max((part.stop - part.start for _, part in parts), default=0)
-        buffers = torch.empty(3, most, p_t.shape[1], device=p_t.device)
+        buffers = torch.empty(2, most, p_t.shape[1], device=p_t.device)
         for blocks, part in parts:
-            logits, expected, p_d = buffers[:, : part.stop - part.start]
-            _sum_of(inputs, maps, part, logits)
+            logits, (expected, p_d) = _sum_of(inputs, maps, part), buffers[:, : part.stop - part.start]
             torch.index_select(p_t, 0, index[part], out=expected)
             torch.softmax(logits, -1, out=p_d)
             log_sum = logits.amax(-1) - p_d.amax(-1).log()  # not of the label's probability, which may be 0
@@ -216,14 +216,16 @@ class _Compare(torch.autograd.Function):
         return *[None] * 7, *(None if g is None else g.mul_(scale) for g in kept)
 
 
-def _sum_of(inputs: Sequence[Tensor], maps: Sequence[Tensor | None], part: slice, out: Tensor) -> None:
-    """Logits [rows, V] into ``out``, in float32."""
-    for number, (x, m) in enumerate(zip(inputs, maps, strict=True)):
-        if m is not None and x.dtype == out.dtype:
-            torch.addmm(out, x[part], m.t(), beta=min(number, 1), out=out)  # beta 0 does not read what is there
-            continue
-        term = x[part] if m is None else F.linear(x[part], m)
-        out.add_(term) if number else out.copy_(term)
+def _sum_of(inputs: Sequence[Tensor], maps: Sequence[Tensor | None], part: slice) -> Tensor:
+    """Logits [rows, V], in float32, of memory of their own."""
+    (first, weights), *rest = zip(inputs, maps, strict=True)
+    total = (first[part].clone() if weights is None else product(first[part], weights)).float()
+    for x, m in rest:
+        if m is not None and x.dtype == total.dtype:
+            total.addmm_(x[part], m.t())
+        else:
+            total.add_(x[part] if m is None else product(x[part], m))
+    return total
 
 
 def _back(
@@ -233,7 +235,7 @@ def _back(
     for x, m, to_x, to_m in zip(inputs, maps, gradients[: len(inputs)], gradients[len(inputs) :], strict=True):
         g = grad.to(x.dtype)
         if to_x is not None:
-            to_x[part] = g if m is None else g @ m
+            to_x[part] = g if m is None else product(g, m.t())
         if to_m is not None:
             to_m.addmm_(g.t(), x[part])
 

@@ -184,12 +184,12 @@ def test_slot_k_is_trained_on_the_token_after_its_position(
     answer[0, 10:] = True
     asked: list[Tensor] = []
 
-    def block(ids: Tensor, positions: Tensor, *_: object) -> Tensor:
+    def block(ids: Tensor, positions: Tensor, _context: object, _seen: object, wanted: Tensor) -> Tensor:
         first, masks = ids.view(-1, 5)[:, 0], ids.view(-1, 5)[:, 1:]
         assert first.equal(text[0, positions.view(-1, 5)[:, 0]]) and masks.eq(config.mask_token_id).all()
         asked.append(positions)
         following = text[0, (positions + 1).clamp(max=23)]
-        return 30 * torch.nn.functional.one_hot(following, config.vocab_size).float()
+        return 30 * torch.nn.functional.one_hot(following.flatten()[wanted], config.vocab_size).float()
 
     monkeypatch.setattr(model, "block", block)
     model.lm_head.weight = torch.nn.Parameter(torch.eye(config.vocab_size), requires_grad=False)

@@ -88,7 +88,7 @@ def test_the_training_time_test_is_deepspecs() -> None:
     places = (anchors[:, None] + torch.arange(7))[None]
     with torch.no_grad():
         states = taps[None], torch.zeros(1, 16, 32)
-        hidden = Objective(model, None, None).hidden(ids, places, states)
+        hidden = Objective(model, None, None).hidden(ids, places, states, torch.arange(63))
         logits = model.lm_head(hidden).view(9, 7, -1)[..., :8].transpose(0, 1)  # [step, anchor, 8]
     torch.testing.assert_close(logits, torch.tensor(GOLDEN["training"]), **CLOSE)
 

@@ -77,9 +77,9 @@ def test_blocks_do_not_see_each_other(tiny_lab: Lab, drafter: AutoregressiveDraf
     states = final.repeat(1, 1, 3), final
     places = anchors[:, None] + torch.arange(5)
     with torch.no_grad():
-        together = objective.hidden(ids, places[None], states)
-        alone = [objective.hidden(ids, place[None, None], states) for place in places]
-    torch.testing.assert_close(together, torch.cat(alone, 1), atol=1e-4, rtol=1e-4)
+        together = objective.hidden(ids, places[None], states, torch.arange(25))
+        alone = [objective.hidden(ids, place[None, None], states, torch.arange(5)) for place in places]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=1e-4)
 
 
 def test_the_loss_is_a_pure_function_of_the_step(tiny_lab: Lab, drafter: AutoregressiveDrafter) -> None:

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from dspark_lab.drafters.block_attention import Blocks, attention
+from dspark_lab.drafters.block_attention import Blocks, attention, block_attention
 from dspark_lab.loading import Lab
 from dspark_lab.training.batches import Batch, answer_row, collate
 from dspark_lab.training.drafter import Objective, new_model, sample_anchors
 from dspark_lab.training.kinds import Options
 from dspark_lab.training.losses import LossWeights, draft_losses
+from dspark_lab.training.states import target_states
 from tests.training.seeded import generator
 
 ROWS = [answer_row(list(range(20, 30)), list(range(40, 62))), answer_row(list(range(30, 35)), [70, 71, 1])]
@@ -58,11 +59,15 @@ def test_attention_by_blocks_is_attention_under_their_mask() -> None:
     """Values and gradients, with a block that sees no context at all."""
     g = generator()
     blocks = Blocks(torch.tensor([[3, 0, 7], [5, 5, 1]]), 9, 4)
-    q, k, v = (torch.randn(2, heads, n, 8, generator=g) for heads, n in ((4, 12), (2, 21), (2, 21)))
+    shapes = (4, 12), (2, 9), (2, 9), (2, 12), (2, 12)
+    tensors = [torch.randn(2, heads, n, 8, generator=g) for heads, n in shapes]
     upstream, results = torch.randn(2, 4, 12, 8, generator=g), []
-    for seen in (blocks, blocks.mask()):
-        inputs = [t.clone().requires_grad_() for t in (q, k, v)]
-        out = attention(*inputs, seen)
+    for by_blocks in (True, False):
+        q, kc, vc, ko, vo = inputs = [t.clone().requires_grad_() for t in tensors]
+        if by_blocks:
+            out = block_attention(q, (kc, vc), (ko, vo), blocks)
+        else:
+            out = attention(q, torch.cat([kc, ko], 2), torch.cat([vc, vo], 2), blocks.mask())
         out.backward(upstream)
         results.append((out.detach(), *(t.grad for t in inputs)))
     for mine, torchs in zip(*results, strict=True):
@@ -124,6 +129,49 @@ def test_a_trained_block_sees_what_inference_will_show_it(
     )
     for name, value in expected.items():
         torch.testing.assert_close(trained[name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("kind", ["dspark", "dspark-gated", "dspark-rnn", "dflash"])
+def test_gradients_are_those_of_the_straightforward_computation(tiny_lab: Lab, kind: str) -> None:
+    """Every slot of every block through every layer, under a mask, its logits whole: the same losses, the same gradients."""
+    target, batch, weights = tiny_lab.target.model, collate(ROWS, 0), LossWeights(accept=0.5, kl=0.5)
+    torch.manual_seed(0)
+    model = new_model(target, Options(kind, mask_token_id=4, block_size=5, rank=8, anchors=6, taps=(0, 1, 2)))
+    for p in model.parameters():
+        if p.requires_grad:
+            torch.nn.init.normal_(p, std=0.2)  # what starts at 0 has to have gradients too
+    trained = Objective(model, target, lambda _: batch, weights)(1)
+    trained["loss"].backward()
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+    model.zero_grad(set_to_none=True)
+
+    anchors, kept = sample_anchors(batch.answer, 6, generator(1))
+    ids, length, g = batch.ids, batch.ids.shape[1], 5
+    taps, final = target_states(target, ids, (0, 1, 2))
+    places = anchors[..., None] + torch.arange(g)
+    inputs = torch.full_like(places, 4)
+    inputs[..., 0] = ids.gather(1, anchors)
+    context = model.context(taps, torch.arange(length).expand(2, -1))
+    mask = Blocks(anchors, length, g).mask()
+    hidden = model.block(inputs.flatten(1), places.flatten(1), context, mask).unflatten(1, (-1, g))
+
+    def at(what: Tensor, places: Tensor) -> Tensor:
+        return torch.stack([row[p.clamp(max=length - 1)] for row, p in zip(what, places, strict=True)])
+
+    previous, labels = at(ids, places), at(ids, places + 1)
+    logits = model.base_logits(hidden)
+    if model.markov_head is not None:
+        logits = logits + model.markov_head(previous, hidden)
+    confidence = None if model.confidence_head is None else model.confidence_logits(hidden, previous)[kept]
+    valid = (at(batch.answer, places + 1) & (places + 1 < length)).cumprod(-1).bool()[kept]
+    targets = at(target.get_output_embeddings()(final), places)[kept]
+    expected = draft_losses(logits[kept], confidence, targets, labels[kept], valid, weights)
+    expected["loss"].backward()
+    for name, value in expected.items():
+        torch.testing.assert_close(trained[name], value, rtol=1e-5, atol=1e-5, msg=name)
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            torch.testing.assert_close(gradients[name], p.grad, rtol=1e-4, atol=1e-5, msg=name)
 
 
 def test_a_loss_is_a_pure_function_of_the_step(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
