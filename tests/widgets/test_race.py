@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from dspark_lab import LabError
 from dspark_lab.loading import Lab
 from dspark_widgets import DrafterRace
-from dspark_widgets.race import counts, pieces
+from dspark_widgets.race import USUAL, counts, pieces
 from tests.widgets import fixtures
 from tests.widgets.asking import PROMPT, SETTINGS, ask, refused
 
@@ -74,6 +76,11 @@ def test_who_races_need_not_be_said(tiny_lab: Lab) -> None:
     assert race.wait(60)
     assert {"early-exit", "prompt-lookup", "none"} <= {lane["name"] for lane in race.race["lanes"]}
     assert all(lane["state"] == "done" for lane in race.race["lanes"])
+
+
+def test_the_page_checks_the_same_drafters() -> None:
+    strings = Path(__file__).resolve().parents[2] / "widgets" / "js" / "src" / "strings.js"
+    assert f"usual: {json.dumps(USUAL)}," in strings.read_text("utf-8")
 
 
 def test_drafters_without_confidences_race_under_any_policy(tiny_lab: Lab) -> None:
