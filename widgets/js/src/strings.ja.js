@@ -593,6 +593,7 @@ export default {
     openHint: "このラウンドをステッパーで開き、このドラフタで続ける",
     openNot: "カーネルのないページには、開いた実行だけが残っている",
     opened: (title) => `ステッパーに表示中：${title}`,
+    shown: (x) => `表示は ${x}`,
     withTau: (title, tau) => `${title}、τ ${tau}`,
     progress: "ターゲットの順伝播ごとのトークン数",
     passes: "ターゲットの順伝播（ラウンド）",

@@ -729,6 +729,7 @@ export const RACE = {
   round: (/** @type {number} */ i) => `Round ${i}`,
   block: (/** @type {number} */ accepted, /** @type {number} */ rejected, /** @type {string} */ last) =>
     [`${accepted} accepted`, rejected ? "then a rejection" : "", last ? `ends with ${last}` : "ends the sequence"].filter(Boolean).join(", "),
+  shown: (/** @type {string} */ x) => `written here as ${x}`,
   withTau: (/** @type {string} */ title, /** @type {string} */ tau) => `${title}, τ ${tau}`,
   progress: "Tokens by passes of the target",
   passes: "passes of the target (rounds)",

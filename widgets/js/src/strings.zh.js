@@ -593,6 +593,7 @@ export default {
     openHint: "在步进器中打开这一轮，并用这个草稿模型继续",
     openNot: "没有内核的页面上只保留打开的那次运行",
     opened: (title) => `步进器中：${title}`,
+    shown: (x) => `此处写作 ${x}`,
     withTau: (title, tau) => `${title}，τ ${tau}`,
     progress: "token 数随目标模型前向次数的增长",
     passes: "目标模型前向次数（轮）",

@@ -39,8 +39,14 @@ function spoken(block) {
 
 /** What is written of a block. @param {Piece[]} block */
 const seen = (block) => block.filter((p) => p.kind !== "cut" && p.kind !== "discarded");
-/** What it adds to the text. @param {Piece[]} block */
-const written = (block) => seen(block).filter((p) => p.kind !== "rejected").map((p) => flowToken(p.token.text)).join("").trim();
+/** @param {Piece[]} pieces */
+const written = (pieces) => pieces.map((p) => flowToken(p.token.text)).join("").trim();
+
+/** A block's name: what it adds to the text, what it came to, and what stands there where a rejected token stands there too. @param {Piece[]} block */
+function named(block) {
+  const [all, added] = [written(seen(block)), written(seen(block).filter((p) => p.kind !== "rejected"))];
+  return `${added}; ${spoken(block)}${all === added ? "" : `; ${R.shown(all)}`}`;
+}
 
 /** @param {{ lane: Lane, fastest: number, opened: boolean, current: number, may: boolean, onOpen: (round: number) => void }} props */
 function LaneView({ lane, fastest, opened, current, may, onOpen }) {
@@ -55,7 +61,7 @@ function LaneView({ lane, fastest, opened, current, may, onOpen }) {
     <${Failure} text=${lane.error} />
     <${Acceptance} lane=${lane} />
     <div class="dl-blocks">${lane.rounds.map((block, i) => html`<button key=${i} class="dl-block" data-testid=${`block-${lane.name}-${i}`} disabled=${!may && !opened}
-      aria-current=${opened && current === i ? "true" : undefined} aria-label=${`${R.round(i + 1)}: ${written(block)}; ${spoken(block)}`} title=${may || opened ? R.openHint : R.openNot} onClick=${() => onOpen(i)}>
+      aria-current=${opened && current === i ? "true" : undefined} aria-label=${`${R.round(i + 1)}: ${named(block)}`} title=${may || opened ? R.openHint : R.openNot} onClick=${() => onOpen(i)}>
       ${seen(block).map((p) => html`<${Flow} token=${p.token} kind=${p.kind} />`)}
     </button>`)}</div>
   </li>`;
