@@ -17,7 +17,7 @@ from dspark_lab import rounds
 from dspark_lab.decoding import Outcome
 from dspark_lab.records import to_json
 from dspark_lab.rounds import Choice, Final, Node, Position, Round, Schedule, Tree
-from dspark_lab.scheduling.rates import note_for
+from dspark_lab.scheduling.rates import foreign
 from dspark_lab.scheduling.record import record
 from dspark_lab.scheduling.step_rate import StepRate
 from dspark_lab.target import Target
@@ -119,9 +119,7 @@ def _positions(target: Target, o: Outcome) -> tuple[Position, ...]:
 def _schedule(target: Target, o: Outcome) -> Schedule | None:
     if o.scheduled.plan is None:
         return None
-    rate = o.scheduled.plan.pool.step_rate
-    measured = rate.source == "measured"
-    return record(o.scheduled, note_here(rate, target) if measured else "")
+    return record(o.scheduled, foreign_here(o.scheduled.plan.pool.step_rate, target))
 
 
 def _tree(target: Target, o: Outcome) -> Tree | None:
@@ -190,9 +188,9 @@ def _heads(
     return rows
 
 
-def note_here(rate: StepRate, target: Target) -> str:
-    """``note_for`` this target on this machine."""
-    return note_for(rate, target.info, describe_device(target), processor() if target.device.type == "cpu" else None)
+def foreign_here(rate: StepRate, target: Target) -> str:
+    """What sets a measured step rate apart from this target on this machine; "" for nothing."""
+    return foreign(rate, target.info, describe_device(target), processor() if target.device.type == "cpu" else None)
 
 
 @cache

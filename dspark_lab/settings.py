@@ -120,6 +120,12 @@ class Overrides:
     confidence: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("tokens", "uniforms", "settings", "confidence"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping):
+                raise LabError(
+                    f"the overrides' {name} are a {type(value).__name__}, but must be a dict of what is changed."
+                )
         for position, token in self.tokens.items():
             _whole("a changed token's position", position, 1, 1024, "draft positions count from 1")
             _whole("a changed token's id", token, 0, 2**31 - 1, "take an id of the vocabulary")

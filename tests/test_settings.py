@@ -81,6 +81,7 @@ def test_changed_settings_are_checked_too() -> None:
         ({"verify_length": 1.0}, r"verify_length is 1\.0"),
         ({"settings": {"seed": 2}}, "'seed' cannot change within a session"),
         ({"settings": {"gamma": 2}}, "'gamma' cannot change within a session"),
+        ({"settings": Settings(load=3)}, "settings are a Settings, but must be a dict"),
     ],
 )
 def test_an_override_that_no_round_can_have_is_refused(values: dict[str, Any], message: str) -> None:

@@ -73,7 +73,8 @@ class Draws:
 @dataclass
 class Proposed:
     """Drafts of R requests: tokens [R, gamma] of which the first ``counts[r]`` are there, and their raw confidences, None
-    without a confidence head. forward_ms, head_ms: measured; the draws are part of the latter."""
+    without a confidence head. forward_ms, head_ms: measured; the draws
+    are part of the latter, or of the former where there is no head."""
 
     tokens: NDArray[np.int64]
     counts: NDArray[np.int64]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from dspark_lab.clock import now
-from dspark_lab.describe import note_here
+from dspark_lab.describe import foreign_here
 from dspark_lab.drafters.base import Drafter, calibration_of, confident
 from dspark_lab.engine.request import DEADLINE, EOS, ERROR, LENGTH, PARTS, Request, RequestRound, StepReport
 from dspark_lab.engine.rounds import Decoded, Pair, decode
@@ -80,6 +80,11 @@ class Engine:
         prefill_tokens: int = 512,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if not hasattr(target, "new_slots") or not (drafter is None or hasattr(drafter, "block_size")):
+            raise LabError(
+                f"the pair is a {type(target).__name__} and a {type(drafter).__name__}, but must be a target and its drafter: "
+                f"Engine(lab.target, lab.drafter)."
+            )
         for name, value in (("max_requests", max_requests), ("prefill_tokens", prefill_tokens)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise LabError(f"{name} is {value!r}, but must be a whole number of at least 1.")
@@ -88,10 +93,9 @@ class Engine:
         self._scheduler = Scheduler(
             drafter, policy, step_rate, max_requests * (1 + (drafter.block_size if drafter else 0))
         )
-        measured = policy and step_rate and step_rate.source == "measured"
         raw = confident(drafter) and calibration_of(drafter) is None and policy and not isinstance(policy, Fixed)
         notes = [
-            note_here(step_rate, target) if measured and step_rate else "",
+            foreign_here(step_rate, target) if policy and step_rate else "",
             RAW if raw else "",
         ]
         self.note = " ".join(filter(None, notes))
@@ -141,8 +145,11 @@ class Engine:
                 f"the settings have policy={settings.policy!r} and load={settings.load}, but one policy schedules all "
                 f"requests of an engine: hand it to Engine(policy=...), and submit the load as requests."
             )
-        if deadline is not None and not (isinstance(deadline, (int, float)) and deadline > 0):
+        number = isinstance(deadline, (int, float)) and not isinstance(deadline, bool)
+        if deadline is not None and not (number and deadline > 0):
             raise LabError(f"the deadline is {deadline!r}, but must be a number of seconds above 0; None sets none.")
+        if isinstance(history, str):
+            raise LabError("history is one text, but must be a list of turns: history=[question, answer].")
         prompt = clean_prompt(prompt)
         tokens = encode_prompt(self.target.tokenizer, prompt, self.target.context_limit, history)
         expires = None if deadline is None else self._clock() + deadline

@@ -127,10 +127,11 @@ def decode(
         pair.drafting.commit(every, final, None if taps is None else taps[_kept_rows(computed, final, taps)])
     committed = now(pair.target.device)
     emitted = [row[1:] if token is None else [*row[1:], token] for row, token in zip(kept, last, strict=True)]
-    forward, head = proposed.forward_ms / 1e3, proposed.head_ms / 1e3 - draws.seconds
+    forward, head = proposed.forward_ms / 1e3, proposed.head_ms / 1e3
+    drawn = min(head, draws.seconds)  # where there is no head, a drafter draws between its passes
     seconds = {
-        "draft": forward,
-        "head": head,
+        "draft": forward - (draws.seconds - drawn),
+        "head": head - drawn,
         "sampling": draws.seconds,
         "schedule": scheduled - drafted,
         "target": forwarded - scheduled,

@@ -32,8 +32,12 @@ class Scheduler:
 
     def __init__(self, drafter: Drafter | None, policy: Policy | None, step_rate: StepRate | None, tokens: int) -> None:
         if policy is not None:
-            if not callable(getattr(policy, "lengths", None)):
-                raise LabError(f"policy is {policy!r}, but must be a policy: policy_named({str(policy)!r}) may be one.")
+            parts = ("name", "leaks", "capacity_lags", "lengths")
+            if isinstance(policy, type) or not all(hasattr(policy, part) for part in parts):
+                raise LabError(
+                    f"policy is {policy!r}, but must be a policy, which has {', '.join(parts)}: policy_named({str(policy)!r}) "
+                    f"may be one."
+                )
             if step_rate is None:
                 raise LabError(
                     f"the policy {policy.name!r} needs a step rate: hand in step_rate, say one of dspark-lab profile."
@@ -53,11 +57,13 @@ class Scheduler:
             temperatures: of each request, [R]; confidences are calibrated for them.
 
         Raises:
+            LabError: a confidence is not inside (0, 1), which is that request's fault.
             PolicyFailure: the policy raised, or it weighs confidences and the drafter has none.
         """
         if self._policy is None or self._step_rate is None:
             return proposed.counts, None
         there = np.arange(proposed.tokens.shape[1]) < proposed.counts[:, None]
+        _check(proposed.confidence, there)
         try:
             if proposed.confidence is None and proposed.counts.any():
                 length = length_without_confidence(self._policy)
@@ -84,3 +90,13 @@ class Scheduler:
                 if rows.any():
                     result[rows] = self._calibration.apply(result[rows], temperature)
         return result
+
+
+def _check(confidence: NDArray[np.float64] | None, there: NDArray[np.bool_]) -> None:
+    wrong = None if confidence is None else there & ~((confidence > 0) & (confidence < 1))
+    if confidence is not None and wrong is not None and wrong.any():
+        row, k = np.argwhere(wrong)[0]
+        raise LabError(
+            f"the drafter's confidence at position {k + 1} is {confidence[row, k]:g}, but must lie inside (0, 1): its weights or "
+            f"its input are broken."
+        )

@@ -53,8 +53,9 @@ def reliability(predicted: ArrayLike, happened: ArrayLike, bins: int = BINS) -> 
     """Of probabilities [N] and outcomes [N], 0 or 1. AUC and Brier score are scikit-learn's.
 
     Raises:
-        LabError: scikit-learn is not installed.
+        LabError: scikit-learn is not installed, or what ``calibration_error`` raises it for.
     """
+    error = calibration_error(predicted, happened, bins)  # which checks them
     p, y = np.asarray(predicted, dtype=np.float64), np.asarray(happened, dtype=np.bool_)
     metrics = _metrics()
     if not len(p):
@@ -63,7 +64,7 @@ def reliability(predicted: ArrayLike, happened: ArrayLike, bins: int = BINS) -> 
     brier = float(metrics.brier_score_loss(y, p, pos_label=True))
     spread = np.sqrt(np.bincount(_bins(p, bins), p * (1 - p)))  # of how many happen in each bin
     chance = float(np.sqrt(2 / np.pi) * spread.sum() / len(p))  # E|x| of a normal x is sqrt(2 / pi) of its spread
-    return Reliability(len(p), calibration_error(p, y, bins), chance, auc, brier, diagram(p, y, bins))
+    return Reliability(len(p), error, chance, auc, brier, diagram(p, y, bins))
 
 
 def diagram(predicted: Floats, happened: Flags, bins: int = BINS) -> tuple[Bin, ...]:

@@ -40,8 +40,22 @@ def calibration_error(predicted: ArrayLike, happened: ArrayLike, bins: int = BIN
 
     Args:
         predicted: probabilities [N]. happened: [N], 0 or 1. NaN without any.
+
+    Raises:
+        LabError: a value is none of these, or there are not as many of both.
     """
     p, y = np.asarray(predicted, dtype=np.float64), np.asarray(happened, dtype=np.float64)
+    if p.shape != y.shape or p.ndim != 1:
+        raise LabError(f"there are predictions {p.shape} and outcomes {y.shape}, but one outcome is needed for each.")
+    if bins < 1:
+        raise LabError(f"bins is {bins}, but there must be one at least: 20 is usual.")
+    for what, values, fine, range_ in (
+        ("prediction", p, (p >= 0) & (p <= 1), "from 0 to 1"),
+        ("outcome", y, (y == 0) | (y == 1), "0 or 1"),
+    ):
+        if not fine.all():
+            at = int(fine.argmin())
+            raise LabError(f"{what} {at} is {values[at]:g}, but must be {range_}.")
     if not len(p):
         return float("nan")
     bin_of = np.minimum((p * bins).astype(np.int64), bins - 1)

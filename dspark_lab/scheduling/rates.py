@@ -138,9 +138,18 @@ def note_for(
         target: the model that decodes; None where there is none, as in a simulation. device: as ``describe_device`` has it.
         processor: the CPU's name, as ``describe.processor`` tells it, where it is this machine's.
     """
-    if rate.source != "measured":
-        return f"The step rate is modelled, not measured: {rate.title}."
+    modelled = "" if rate.source == "measured" else f"The step rate is modelled, not measured: {rate.title}."
+    return " ".join(filter(None, (modelled, foreign(rate, target, device, processor))))
+
+
+def foreign(
+    rate: StepRate, target: ModelInfo | None = None, device: str | None = None, processor: str | None = None
+) -> str:
+    """The part of ``note_for`` that says on what else it was measured, also where that measurement is carried on; "" where it was
+    measured on no other."""
     about = rate.about
+    if rate.source != "measured" and "target" not in about:
+        return ""
     was = about.get("target")
     was = was if isinstance(was, dict) else {}
     differs = []

@@ -19,6 +19,8 @@ from dspark_lab.records import from_json, to_json, write_atomically
 REMEDY = "Measure one with dspark-lab profile."
 MOST_TOKENS = 1 << 24
 """For so many tokens a step a step rate can be known: a table of them all is kept."""
+SLOWEST, FASTEST = 1e-150, 1e150
+"""Steps per second: what lies beyond is no measurement, and its products leave the range of numbers."""
 FARTHEST = 128
 """So many times as far as was measured, a measured step rate is carried on at most."""
 
@@ -52,7 +54,10 @@ class StepRate:
                 f"a step rate has {len(self.rates)} rates for {len(self.tokens)} numbers of tokens, but there must be as "
                 f"many of both, and one at least. {REMEDY}"
             )
-        if not all(isinstance(n, Integral) for n in self.tokens) or not all(isinstance(r, Real) for r in self.rates):
+        numbers = [*self.tokens, *self.rates]
+        if any(isinstance(n, bool) for n in numbers) or not (
+            all(isinstance(n, Integral) for n in self.tokens) and all(isinstance(r, Real) for r in self.rates)
+        ):
             raise LabError(
                 f"a step rate's numbers of tokens must be whole, and its rates numbers, but the first are {self.tokens[0]!r} and "
                 f"{self.rates[0]!r}. {REMEDY}"
@@ -65,10 +70,10 @@ class StepRate:
                 f"with: take fewer requests or a shorter draft."
             )
         for tokens, rate in zip(self.tokens, self.rates, strict=True):
-            if not (np.isfinite(rate) and rate > 0):
+            if not SLOWEST <= rate <= FASTEST:
                 raise LabError(
-                    f"the step rate at {tokens} tokens is {rate}, but must be a finite number above 0 (steps per second). "
-                    f"{REMEDY}"
+                    f"the step rate at {tokens} tokens is {rate!s:.40}, but must be a finite number above 0 (steps per second), "
+                    f"from {SLOWEST:g} to {FASTEST:g}. {REMEDY}"
                 )
 
     @classmethod
@@ -95,6 +100,8 @@ class StepRate:
 
     def between(self, first: int, last: int) -> NDArray[np.float64]:
         """SPS(first), ..., SPS(last). Raises LabError where it is not known so far."""
+        for tokens in (first, last):
+            _check_whole(tokens)
         if first < 1:
             raise LabError(f"a step of {first} tokens has no rate: a step computes at least 1 token.")
         if last > self.most:
@@ -127,7 +134,7 @@ class StepRate:
         half = max(1, self.most // 2)
         slope = max(0.0, (times[-1] - times[half]) / (self.most - half)) if self.most > half else 0.0
         rate = 1.0 / (times[-1] + slope * (most - self.most))
-        title = f"{self.title}, carried on from {self.most:,} tokens (modelled)"
+        title = f"{self.title}, carried on from {self.most:,} tokens"
         title = title if self.source == "modelled" else f"{self.source}: {title}"
         return replace(
             self, tokens=(*self.tokens, most), rates=(*self.rates, float(rate)), title=title, source="modelled"
@@ -148,6 +155,11 @@ class StepRate:
             raise LabError(f"{path} is no step rate: it has no field 'step_rate'. {REMEDY}")
         read: StepRate = from_json(cls, value["step_rate"], "step_rate", REMEDY)
         return read
+
+
+def _check_whole(tokens: Any) -> None:
+    if not isinstance(tokens, Integral):
+        raise LabError(f"a step of {tokens!r} tokens has no rate: a step computes a whole number of tokens.")
 
 
 def _short(values: Sequence[Any]) -> str:

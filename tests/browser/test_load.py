@@ -144,7 +144,7 @@ def test_the_load_of_the_page_is_chosen_on_a_curve(voila: str, open_page: Callab
     expect(page.get_by_test_id("at-dspark-threshold")).to_be_visible(timeout=RUN)
     expect(page.get_by_test_id("at-mtp-1")).to_have_count(0)
     expect(page.get_by_test_id("load-run")).to_be_enabled(timeout=RUN)
-    expect(page.get_by_test_id("load-throughput")).to_contain_text("carried on from 256 tokens (modelled)")
+    expect(page.get_by_test_id("load-throughput")).to_contain_text("carried on from 256 tokens")
     helpers.screenshots(page, "app-load")
     check_zoom(page)
 

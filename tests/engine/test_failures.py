@@ -10,7 +10,7 @@ from dspark_lab import LabError, Session, Settings
 from dspark_lab.drafters.base import Choose, Draft
 from dspark_lab.engine import Engine, rounds
 from dspark_lab.loading import Lab
-from dspark_lab.scheduling.policies import ALGORITHM_1
+from dspark_lab.scheduling.policies import ALGORITHM_1, EarlyBreak
 from dspark_lab.scheduling.step_rate import StepRate
 from tests.engine.asked import FLAT, OTHER, PROMPTS, assert_as_sessions
 from tests.scripted import ScriptedDrafter, endless, table
@@ -133,3 +133,18 @@ def test_what_cannot_run_is_refused_at_once(tiny_lab: Lab, arguments: dict[str, 
 def test_an_engine_that_could_not_run_is_refused(tiny_lab: Lab, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(LabError, match=message):
         Engine(tiny_lab.target, tiny_lab.drafter, **arguments)
+
+
+def test_what_is_no_pair_no_policy_and_no_history_is_refused(tiny_lab: Lab) -> None:
+    target, drafter = tiny_lab.target, tiny_lab.drafter
+    for pair in ((tiny_lab, drafter), (target, "dspark")):
+        with pytest.raises(LabError, match="must be a target and its drafter"):
+            Engine(*pair)  # type: ignore[arg-type]
+    for policy in (EarlyBreak, object()):
+        with pytest.raises(LabError, match="which has name, leaks, capacity_lags, lengths"):
+            Engine(target, drafter, policy=policy, step_rate=FLAT)  # type: ignore[arg-type]
+    engine = Engine(target, drafter)
+    with pytest.raises(LabError, match="a list of turns"):
+        engine.submit("Hello!", history="How are you?")
+    with pytest.raises(LabError, match="deadline is True"):
+        engine.submit("Hello!", deadline=True)

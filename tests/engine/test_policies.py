@@ -120,6 +120,34 @@ def test_a_foreign_step_rate_is_used_with_a_note(tiny_lab: Lab) -> None:
     with pytest.warns(LabNote, match="measured of other/model on TPU v9, not for"):
         engine = Engine(tiny_lab.target, tiny_lab.drafter, policy=ALGORITHM_1, step_rate=rate)
     assert "TPU v9" in engine.note
+    with pytest.warns(LabNote, match="measured of other/model on TPU v9, not for"):  # carried on, too
+        engine = Engine(tiny_lab.target, tiny_lab.drafter, policy=ALGORITHM_1, step_rate=rate.extended(500))
+
+
+def test_a_confidence_that_is_none_ends_its_own_request_alone(tiny_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(tiny_lab.target, tiny_lab.drafter, policy=ALGORITHM_1, step_rate=FLAT, max_requests=3)
+    requests = [engine.submit(p, Settings(seed=i, max_new_tokens=20)) for i, p in enumerate(PROMPTS[:3])]
+    propose = engine._pair.drafting.propose
+
+    def broken(slots: Any, *rest: Any) -> Any:
+        proposed = propose(slots, *rest)
+        if proposed.confidence is not None:
+            proposed.confidence[[engine.live[slot] is requests[1] for slot in slots], :1] = np.nan
+        return proposed
+
+    monkeypatch.setattr(engine._pair.drafting, "propose", broken)
+    engine.run()
+    assert "confidence at position 1 is nan" in requests[1].error
+    assert [(r.error, bool(r.tokens)) for r in (requests[0], requests[2])] == [("", True)] * 2
+
+
+@pytest.mark.parametrize("kind", ["early-exit", "prompt-lookup", "lookahead"])
+def test_no_part_of_a_step_takes_less_than_no_time(tiny_lab: Lab, kind: str) -> None:
+    lab = tiny_lab.with_drafter(kind)
+    engine = Engine(lab.target, lab.drafter)
+    for i, prompt in enumerate(PROMPTS):
+        engine.submit(prompt, Settings(seed=i, max_new_tokens=12))
+    assert all(seconds >= 0 for report in steps(engine) for seconds in report.seconds.values())
 
 
 def test_drafts_of_several_lengths_are_calibrated() -> None:

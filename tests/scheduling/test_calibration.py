@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspark_lab.errors import LabError
+from dspark_lab.evaluation.reliability import reliability
 from dspark_lab.scheduling.calibration import (
     Calibration,
     CalibrationNote,
@@ -30,6 +31,18 @@ def test_calibration_error_of_a_case_by_hand() -> None:
     assert error == pytest.approx(2 / 3 * 0.35 + 1 / 3 * 0.1)
     assert calibration_error([1.0], [1]) == 0  # 1 itself falls into the last bin
     assert np.isnan(calibration_error([], []))
+    for predicted, happened, said in (
+        ([0.5, 1.5], [1, 0], "prediction 1 is 1.5"),
+        ([np.nan], [1], "prediction 0 is nan"),
+        ([0.5], [7], "outcome 0 is 7"),
+        ([0.5, 0.4], [1], "one outcome is needed for each"),
+    ):
+        with pytest.raises(LabError, match=said):
+            calibration_error(predicted, happened)
+        with pytest.raises(LabError, match=said):
+            reliability(predicted, happened)
+    with pytest.raises(LabError, match="bins is 0"):
+        calibration_error([0.5], [1], bins=0)
 
 
 @pytest.mark.parametrize("overconfidence", [0.5, 1.0, 2.5])

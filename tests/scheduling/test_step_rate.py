@@ -24,7 +24,7 @@ def test_below_the_first_point_a_step_takes_as_long_as_at_it():
 def test_carried_on_beyond_its_last_point():
     rate = StepRate.each([1 / (1 + 0.1 * b) for b in range(1, 9)], title="a line").extended(20)
     assert rate.seconds(20) == pytest.approx(3.0)
-    assert "modelled" in rate.title and rate.source == "modelled"
+    assert "carried on" in rate.title and rate.source == "modelled"
     assert rate.extended(10) is rate
 
 
@@ -78,8 +78,20 @@ def test_the_file_is_readable_json(tmp_path):
 def test_a_measured_one_is_carried_on_as_a_model_and_not_too_far():
     rate = StepRate((1, 4), (10.0, 8.0), "measured", "here")
     on = rate.extended(100)
-    assert on.source == "modelled" and on.title == "measured: here, carried on from 4 tokens (modelled)"
+    assert on.source == "modelled" and on.title == "measured: here, carried on from 4 tokens"
     with pytest.raises(LabError, match="covers up to 4 tokens a step, too few to say what 2,408 take: measure more"):
         rate.extended(2408)
     with pytest.raises(LabError, match="at most 16,777,216 are computed with"):
         StepRate((1, 10**11), (1.0, 1.0))
+
+
+@pytest.mark.parametrize("rate", [1e-320, 1e308, 10**400, float("inf"), float("nan"), True, "fast"])
+def test_rates_that_no_machine_has_are_refused(rate):
+    with pytest.raises(LabError, match="must be"):
+        StepRate((1, 8), (1.0, rate))
+
+
+@pytest.mark.parametrize("tokens", [1.5, float("nan"), "2"])
+def test_a_step_computes_whole_tokens(tokens):
+    with pytest.raises(LabError, match="whole number of tokens"):
+        StepRate((1, 8), (1.0, 0.5))(tokens)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,3 +131,16 @@ def test_one_that_fails_does_not_stop_the_others(tiny_lab: Lab, monkeypatch: pyt
     failed, own = view.race["lanes"]
     assert (failed["state"], own["state"]) == ("failed", "done")
     assert "early-exit is truncated" in failed["error"]
+
+
+def test_a_script_may_end_while_a_race_runs() -> None:
+    """A thread that is cut off within torch would abort the process."""
+    script = """
+from dspark_lab import load
+from dspark_widgets import DrafterRace
+race = DrafterRace(load(), "How are you?")
+while not any(lane["rounds"] for lane in race.race["lanes"]):
+    pass
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 0, ended.stderr[-2000:]

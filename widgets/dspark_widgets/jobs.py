@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -24,6 +26,19 @@ def stand_back() -> None:
             os.setpriority(os.PRIO_PROCESS, own, max(PATIENT, os.getpriority(os.PRIO_PROCESS, own)))
 
 
+LEAVING = 20.0
+"""Seconds that Python waits at its end for jobs to stop: a thread that is cut off within torch takes the process down with it."""
+_WORKERS: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave() -> None:
+    for worker in _WORKERS:
+        worker.stop()
+    for worker in _WORKERS:
+        worker.wait(LEAVING)
+
+
 class Worker:
     """Runs one job at a time in a thread. A job is given ``should_stop`` and is expected to ask it once a round."""
 
@@ -31,6 +46,7 @@ class Worker:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        _WORKERS.add(self)
 
     @property
     def busy(self) -> bool:

@@ -14,7 +14,7 @@ from dspark_lab.scheduling.appendix_a import APPENDIX_A, first_token
 from dspark_lab.scheduling.live import Drafting
 from dspark_lab.scheduling.policies import GlobalBest
 from dspark_lab.scheduling.pool import survivals
-from dspark_lab.scheduling.rates import note_for, step_rate_named
+from dspark_lab.scheduling.rates import foreign, step_rate_named
 from dspark_lab.scheduling.reasons import own_ranks
 from dspark_lab.scheduling.record import record
 from dspark_lab.scheduling.replan import Replanned, confidence_of, knots, replan, settings_at
@@ -89,8 +89,7 @@ class Planner(Stepper):
         made = again()
         plan, settings, pool = made.plan, made.settings, made.plan.pool
         rate = pool.step_rate
-        note = note_for(rate, trace.target, trace.device) if rate.source == "measured" else ""
-        schedule = record(made.scheduled, note)
+        schedule = record(made.scheduled, foreign(rate, trace.target, trace.device))
         assert schedule is not None
         same = (
             self.cursor["serial"],
