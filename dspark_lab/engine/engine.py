@@ -80,15 +80,10 @@ class Engine:
         prefill_tokens: int = 512,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not hasattr(target, "new_slots") or not (drafter is None or hasattr(drafter, "block_size")):
-            raise LabError(
-                f"the pair is a {type(target).__name__} and a {type(drafter).__name__}, but must be a target and its drafter: "
-                f"Engine(lab.target, lab.drafter)."
-            )
         for name, value in (("max_requests", max_requests), ("prefill_tokens", prefill_tokens)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise LabError(f"{name} is {value!r}, but must be a whole number of at least 1.")
-        self.target, self.drafter = target, drafter
+        self.target, self.drafter, self._pair = target, drafter, Pair(target, drafter)
         self.max_requests, self.prefill_tokens = max_requests, prefill_tokens
         self._scheduler = Scheduler(
             drafter, policy, step_rate, max_requests * (1 + (drafter.block_size if drafter else 0))
@@ -101,7 +96,7 @@ class Engine:
         self.note = " ".join(filter(None, notes))
         if self.note:
             warnings.warn(self.note, LabNote, stacklevel=2)
-        self._pair, self._clock = Pair(target, drafter), clock
+        self._clock = clock
         self._waiting: deque[Request] = deque()
         self._live: list[Request] = []  # by slot
 

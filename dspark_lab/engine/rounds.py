@@ -18,14 +18,24 @@ from dspark_lab.drafters.base import Drafter
 from dspark_lab.engine.drafting import Drafting, Draws, Proposed, Sampling, drafting, drop_slot
 from dspark_lab.engine.request import Request
 from dspark_lab.engine.scheduler import Scheduler
+from dspark_lab.errors import LabError
 from dspark_lab.target import Target
 from dspark_lab.uniforms import uniforms_each
 
 
 class Pair:
-    """A target and a drafter with the caches of many requests, by slot. Slots are numbered without gaps."""
+    """A target and a drafter with the caches of many requests, by slot. Slots are numbered without gaps.
+
+    Raises:
+        LabError: they are something else.
+    """
 
     def __init__(self, target: Target, drafter: Drafter | None) -> None:
+        if not hasattr(target, "new_slots") or not (drafter is None or hasattr(drafter, "block_size")):
+            raise LabError(
+                f"the pair is a {type(target).__name__} and a {type(drafter).__name__}, but must be a target and its drafter: "
+                f"Engine(lab.target, lab.drafter)."
+            )
         self.target = target
         self.cache: Any = target.new_slots()
         self.drafting: Drafting | None = drafting(drafter) if drafter else None
