@@ -93,8 +93,10 @@ class Scheduler:
 
 
 def _check(confidence: NDArray[np.float64] | None, there: NDArray[np.bool_]) -> None:
-    wrong = None if confidence is None else there & ~((confidence > 0) & (confidence < 1))
-    if confidence is not None and wrong is not None and wrong.any():
+    if confidence is None:
+        return
+    wrong = there & ~((confidence > 0) & (confidence < 1))
+    if wrong.any():
         row, k = np.argwhere(wrong)[0]
         raise LabError(
             f"the drafter's confidence at position {k + 1} is {confidence[row, k]:g}, but must lie inside (0, 1): its weights or "

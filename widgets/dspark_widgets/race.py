@@ -94,7 +94,9 @@ class DrafterRace(Pairs, Stepper):
 
         def job(should_stop: Stop) -> None:
             lanes = [results.Lane(n, titles[n], "waiting", "", (), 0, 0.0, (), None) for n in request.drafters]
-            self._traces, self._at = {}, None if self._at else self._at
+            self._traces = {}
+            if self._at:
+                self._at = None
             self._left = {name: left for name, left in self._left.items() if not name}
             race = results.Race(self.offered(), request.prompt, asdict(settings), lab.device, tuple(lanes))
             self.race = to_json(race)

@@ -90,7 +90,7 @@ function putText(into, node, left, top) {
     const size = measured(text, `${font[3]} ${font[2]} ${font[1]} ${font[0]}`);
     const [above, below] = [size?.fontBoundingBoxAscent ?? 0, size?.fontBoundingBoxDescent ?? 0];
     const style = `white-space:pre;text-decoration:${look.textDecorationLine};${FONT.map((name, i) => `${name}:${font[i]}`).join(";")}`;
-    put(into, "text", { x: box.left - left, y: box.top - top + (box.height - above - below) / 2 + above, fill: look.color, style }, look.textTransform === "uppercase" ? text.toUpperCase() : text);
+    put(into, "text", { x: box.left - left, y: box.top - top + (box.height - above - below) / 2 + above, fill: look.color, style }, text);
   }
 }
 
