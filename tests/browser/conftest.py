@@ -20,7 +20,7 @@ from dspark_widgets.serving import voila_command
 from dspark_widgets.serving.options import Hosting
 from tests.browser.ensure_browser import REMEDY, find_browser
 from tests.browser.helpers import NOTEBOOKS, READY, keep_failure
-from tests.browser.servers import Workplace, blackhole, is_local, running, unused_port
+from tests.browser.servers import LOGS, Workplace, blackhole, is_local, running, unused_port
 
 CHROMIUM = (
     "--no-sandbox",
@@ -46,11 +46,14 @@ OPEN: list[Page] = []
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Of every open page keep what it shows where a test fails."""
+    """Where a test fails keep what every open page shows, and say that and what the servers said."""
     report = yield
     if report.failed:
         for number, page in enumerate(OPEN):
-            keep_failure(page, f"{re.sub(r'[^A-Za-z0-9]+', '-', item.name)}-{report.when}-{number}")
+            text = keep_failure(page, f"{re.sub(r'[^A-Za-z0-9]+', '-', item.name)}-{report.when}-{number}")
+            report.sections.append((f"page {number}", text[:2000]))
+        for log in LOGS:
+            report.sections.append((f"server {log.parent.name}", log.read_text(errors="replace")[-4000:]))
     return report
 
 

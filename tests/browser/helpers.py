@@ -123,13 +123,15 @@ def keep(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
 
 
-def keep_failure(page: Page, name: str) -> None:
-    """Keep what a page shows, and all its text, when a test of it failed."""
+def keep_failure(page: Page, name: str) -> str:
+    """Keep what a page shows, and all its text, when a test of it failed; return address and text."""
     FAILURES.mkdir(parents=True, exist_ok=True)
+    text = ""
     with suppress(PlaywrightError):  # the page itself may be what failed
         page.screenshot(path=FAILURES / f"{name}.png", timeout=10_000)
-        text = page.locator("body").inner_text(timeout=10_000)
-        (FAILURES / f"{name}.txt").write_text(f"{page.url}\n\n{text}\n", encoding="utf-8")
+        text = f"{page.url}\n\n{page.locator('body').inner_text(timeout=10_000)}\n"
+        (FAILURES / f"{name}.txt").write_text(text, encoding="utf-8")
+    return text
 
 
 def screenshots(page: Page, name: str) -> None:

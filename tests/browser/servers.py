@@ -19,6 +19,9 @@ from dspark_widgets.serving.options import is_loopback
 START = 90.0
 """Seconds that a loaded machine may take to a server's first answer."""
 
+LOGS: list[Path] = []
+"""What the last servers said, in files."""
+
 GUARD = '''\
 import importlib.abc, socket, sys, time
 from pathlib import Path
@@ -121,6 +124,7 @@ def running(command: Sequence[str], probe: str, place: Workplace, log: Path) -> 
 
 
 def _wait(child: subprocess.Popen[bytes], probe: str, log: Path) -> None:
+    LOGS[:] = [*(known for known in LOGS if known != log), log][-8:]
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:

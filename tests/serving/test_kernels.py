@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-from voila.utils import ENV_VARIABLE
 
 from dspark_widgets.serving import kernels as module
 from dspark_widgets.serving.handlers import is_heartbeat, may_pass
@@ -119,20 +119,93 @@ def test_kernels_in_the_pool_take_no_visitors_place(kernels: Kernels, clock: Sim
     assert kernels.full
 
 
-@pytest.mark.parametrize(("heated", "places"), [("True", 0), ("False", 1)])
-def test_a_kernel_on_its_way_to_the_pool_takes_none_either(
-    kernels: Kernels, monkeypatch: pytest.MonkeyPatch, heated: str, places: int
+class Starting(Kernels):
+    """What becomes of each kernel that is started is told before: None where its start raises."""
+
+    def __init__(self, *fates: bool | None) -> None:
+        super().__init__(visitors=2)
+        self.fates, self.seen, self.ended = list(fates), list[int](), list[str]()
+
+    async def start_one(self, *, kernel_id: str, **_: Any) -> None:
+        async def shutdown_kernel(now: bool) -> None:
+            self.ended.append(kernel_id)
+
+        manager = SimpleNamespace(shutdown_kernel=shutdown_kernel)
+        self._starting[kernel_id] = manager  # type: ignore[assignment]
+        if self.fates[0] is None:
+            self.fates.pop(0)
+            raise OSError("no more files can be opened")
+        self.start(kernel_id, connected=False)
+        self.seen.append(self.in_use)
+
+    async def end_one(self, kernel_id: str, now: bool) -> None:
+        self.ended.append(kernel_id)
+        await self.shutdown_kernel(kernel_id)
+
+    async def _answers(self, kernel_id: str) -> bool:
+        return bool(self.fates.pop(0))
+
+
+@pytest.fixture
+def starting(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Starting]:
+    monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", Starting.start_one)
+    monkeypatch.setattr(AsyncMappingKernelManager, "shutdown_kernel", Starting.end_one)
+    return Starting
+
+
+def test_a_kernel_takes_no_place_before_it_answers(starting: Callable[..., Starting]) -> None:
+    kernels = starting(True)
+    name = asyncio.run(kernels.start_kernel(env={}))
+    assert kernels.seen == [0] and name in kernels and kernels.in_use == 1  # who waits for it counts as arriving
+
+
+@pytest.mark.parametrize("fate", [False, None])
+def test_another_kernel_is_started_for_one_that_fails_which_ends(
+    starting: Callable[..., Starting], fate: bool | None
 ) -> None:
-    seen = []
+    kernels = starting(fate, True)
+    name = asyncio.run(kernels.start_kernel())
+    assert kernels.list_kernel_ids() == [name] and len(kernels.ended) == 1 and name not in kernels.ended
 
-    async def start(_self: Any, *, kernel_id: str, **_: Any) -> str:
-        kernels.start(kernel_id, connected=False)
-        seen.append(kernels.in_use)
-        return kernel_id
 
-    monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start)
-    name = asyncio.run(kernels.start_kernel(env={ENV_VARIABLE.VOILA_PREHEAT: heated}))
-    assert seen == [places] and name in kernels and kernels.in_use == 1  # nobody has put it into the pool here
+def test_it_is_said_when_no_kernel_answers(starting: Callable[..., Starting]) -> None:
+    kernels = starting(False, None)
+    with pytest.raises(RuntimeError, match="2 kernels were started, one after the other, and none answers"):
+        asyncio.run(kernels.start_kernel())
+    assert not kernels.list_kernel_ids() and len(set(kernels.ended)) == 2 and not kernels._starting
+
+
+def test_a_process_does_not_outlive_its_place_in_the_list(kernels: Kernels) -> None:
+    killed = []
+    name = kernels.start("a")
+    kernels._kernels[name].provisioner = SimpleNamespace(process=SimpleNamespace(kill=lambda: killed.append(name)))
+    kernels.remove_kernel(name)
+    assert killed == [name] and name not in kernels
+
+
+def test_what_is_dead_or_failed_leaves_the_pool_which_is_filled_again(kernels: Kernels) -> None:
+    loop, filled = asyncio.new_event_loop(), []
+
+    def entry(name: str | None) -> Any:
+        future: asyncio.Future[dict[str, str]] = asyncio.Future(loop=loop)
+        if name is None:
+            future.set_exception(RuntimeError("none answers"))
+        else:
+            future.set_result({"kernel_id": kernels.start(name, connected=False)})
+        return future
+
+    async def end(kernel_id: str, now: bool) -> None:  # as Voila's does
+        pool.pop([one.result()["kernel_id"] for one in pool].index(kernel_id))
+
+    kernels._pools = {"page.ipynb": [entry(None), entry("dead"), entry("well")]}
+    kernels._kernels["dead"].lives = False
+    pool = kernels._pools["page.ipynb"]
+    kernels.shutdown_kernel = end  # type: ignore[method-assign, assignment]
+    kernels.fill_if_needed = lambda **given: filled.append(given)
+    asyncio.run(kernels.mend_pool())
+    assert kernels.in_pool == ["well"] and filled == [{"delay": 0, "notebook_name": "page.ipynb"}]
+    asyncio.run(kernels.mend_pool())
+    assert len(filled) == 1
 
 
 def test_the_wait_is_until_a_page_that_is_gone_gives_up_its_place(kernels: Kernels, clock: SimpleNamespace) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
+from queue import Empty
 from time import monotonic
 from typing import Any
 
+from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_async
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from traitlets import Float, Int
-from voila.utils import ENV_VARIABLE
 
 from dspark_widgets.contract import ServerWord
 
 REMEMBERED = 10_000
 """Ended kernels whose reason is kept, so that a page that comes back is told."""
+
+STARTS = 2
+"""How many kernels are started for a page before it is told that there is none."""
 
 
 class PageKernels(AsyncMappingKernelManager):
@@ -27,12 +32,13 @@ class PageKernels(AsyncMappingKernelManager):
     visitors = Int(12, config=True, help="The most kernels that pages may have at a time.")
     idle = Float(1800.0, config=True, help="Seconds without a request after which an open page's kernel ends.")
     linger = Float(90.0, config=True, help="Seconds that a kernel waits for its page to come, or to come back.")
+    patience = Float(45.0, config=True, help="Seconds in which a kernel that was started has to answer.")
 
     def __init__(self, **kwargs: Any) -> None:
         self._used: dict[str, float] = {}
         self._alone: dict[str, float] = {}
         self._ended: OrderedDict[str, ServerWord] = OrderedDict()
-        self._heating: set[str] = set()
+        self._starting: dict[str, KernelManager] = {}
         self.arriving = 0
         super().__init__(**kwargs)
 
@@ -45,17 +51,63 @@ class PageKernels(AsyncMappingKernelManager):
     @property
     def in_use(self) -> int:
         """Kernels that pages have or are about to get."""
-        return len(set(self.list_kernel_ids()) - set(self.in_pool) - self._heating) + self.arriving
+        return len(set(self.list_kernel_ids()) - set(self.in_pool) - set(self._starting)) + self.arriving
+
+    def pre_start_kernel(self, kernel_name: str | None, kwargs: Any) -> tuple[Any, str, str]:
+        """Make a kernel's manager, which is kept until the kernel answers."""
+        made = super().pre_start_kernel(kernel_name, kwargs)
+        self._starting[made[2]] = made[0]
+        return made
 
     async def start_kernel(self, *args: Any, **kwargs: Any) -> str:  # type: ignore[override]
-        """Start a kernel. One that is being made ready for the pool is no visitor's while it starts."""
-        kernel_id = kwargs["kernel_id"] = kwargs.get("kernel_id") or self.new_kernel_id()
-        if (kwargs.get("env") or {}).get(ENV_VARIABLE.VOILA_PREHEAT) == "True":
-            self._heating.add(kernel_id)
+        """Start a kernel, and return its id once it answers: Voila would let a page wait for ever for one that does not.
+        Until then it takes no place: a page that waits for it counts as arriving, and one for the pool is no visitor's.
+
+        Raises:
+            RuntimeError: neither this kernel nor another in its place answers.
+        """
+        for _ in range(STARTS):
+            kernel_id = kwargs["kernel_id"] = self.new_kernel_id()
+            try:
+                await super().start_kernel(*args, **kwargs)
+                if await self._answers(kernel_id):
+                    return kernel_id
+                self.log.error("kernel %s does not answer", kernel_id)
+            except Exception:
+                self.log.exception("kernel %s could not be started", kernel_id)
+            finally:
+                kernel = self._starting.pop(kernel_id, None)
+            if kernel_id in self:
+                await super().shutdown_kernel(kernel_id, now=True)
+            elif kernel is not None:  # Jupyter forgets one whose start raises, though it may run by then
+                await ensure_async(kernel.shutdown_kernel(now=True))
+        raise RuntimeError(f"{STARTS} kernels were started, one after the other, and none answers")
+
+    async def _answers(self, kernel_id: str) -> bool:
+        kernel: Any = self.get_kernel(kernel_id)
+        client, deadline = kernel.client(), monotonic() + self.patience
+        client.start_channels(iopub=False, stdin=False, hb=False, control=False)
         try:
-            return str(await super().start_kernel(*args, **kwargs))
+            client.kernel_info()
+            while monotonic() < deadline and await kernel.is_alive():
+                with suppress(Empty):
+                    await client.get_shell_msg(timeout=0.5)
+                    return True
         finally:
-            self._heating.discard(kernel_id)
+            client.stop_channels()
+        return False
+
+    async def mend_pool(self) -> None:
+        """Have kernels in the pool replaced that have died or were never ready: the next page would be given one."""
+        voila: Any = self
+        for name, pool in getattr(self, "_pools", {}).items():
+            wanted = len(pool)
+            pool[:] = [entry for entry in pool if not entry.done() or not (entry.cancelled() or entry.exception())]
+            for kernel_id in [entry.result()["kernel_id"] for entry in pool if entry.done()]:
+                if await self.state_of(kernel_id) != "alive":
+                    await self.shutdown_kernel(kernel_id, now=True)  # Voila takes it out of the pool as well
+            if len(pool) < wanted:
+                voila.fill_if_needed(delay=0, notebook_name=name)
 
     @property
     def full(self) -> bool:
@@ -111,4 +163,8 @@ class PageKernels(AsyncMappingKernelManager):
             self._ended.popitem(last=False)
         self._used.pop(kernel_id, None)
         self._alone.pop(kernel_id, None)
-        return super().remove_kernel(kernel_id)
+        kernel = super().remove_kernel(kernel_id)
+        process = getattr(getattr(kernel, "provisioner", None), "process", None)
+        if process is not None:  # not every way out of Jupyter's list is by way of the process's end
+            process.kill()
+        return kernel

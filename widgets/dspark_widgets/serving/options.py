@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
+import tempfile
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,6 +37,13 @@ def is_loopback(host: str) -> bool:
 def can_share() -> bool:
     """Return whether kernels can be forked from one process that holds torch and the models. What a GPU holds cannot."""
     return sys.platform == "linux" and not Path("/proc/driver/nvidia/version").exists()
+
+
+def can_use_sockets() -> bool:
+    """Return whether server and kernels can talk by sockets in a folder of the server's. A TCP port is picked before its
+    kernel takes it, and whoever takes it in between leaves a page without a kernel."""
+    example = Path(tempfile.gettempdir(), "voila_12345678", f"kernel-{uuid.UUID(int=0)}-ipc-5")
+    return sys.platform == "linux" and len(os.fsencode(example)) <= zmq.IPC_PATH_MAX_LEN
 
 
 @dataclass(frozen=True)

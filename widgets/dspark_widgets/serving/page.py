@@ -18,7 +18,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 from dspark_widgets.limits import Limits
 
 from .forks import use_forks
-from .options import is_loopback
+from .options import can_use_sockets, is_loopback
 from .routes import Health, LabFiles, PageHandler, TemplateFiles, VersionedFiles
 from .shell import PREFIX, Shell
 
@@ -63,6 +63,8 @@ class PageServer(Voila):
         super().initialize(argv)
         limits = Limits(self.most_prompt, self.most_tokens, self.most_forks)
         os.environ.update(limits.environment, PYTHONWARNINGS="ignore")  # a warning would show a path on the page
+        if can_use_sockets():
+            self.config.KernelManager.transport = "ipc"
         if self.share:
             self.config.KernelProvisionerFactory.default_provisioner_name = use_forks()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 from tornado.web import HTTPError, RequestHandler, authenticated
@@ -16,6 +17,9 @@ from .shell import Shell
 
 YEAR = 365 * 24 * 3600
 FOR_GOOD = f"public, max-age={YEAR}, immutable"
+HEARTBEAT = "<script>window.voila_heartbeat"
+PATIENCE = 120.0
+"""Seconds that a page waits for more of it: its models may have to be loaded from a slow disk."""
 FAILED = '<script>window.dsparkFailed = true; dispatchEvent(new Event("dspark-failed"))</script>'
 
 
@@ -45,9 +49,15 @@ class PageHandler(TornadoVoilaHandler):
         try:
             self.write(self.frame())
             self.flush()
+            await kernels.mend_pool()
+            waited = monotonic()
             async for html in self.get_generator():
                 if counted:  # its kernel is among the kernels by now
                     counted, kernels.arriving = False, kernels.arriving - 1
+                if HEARTBEAT not in html:
+                    waited = monotonic()
+                elif monotonic() - waited > PATIENCE:  # what makes the page has failed, of which Voila does not tell
+                    raise TimeoutError(f"nothing of the page came in {PATIENCE} seconds")
                 self.write(html)
                 self.flush()
         except Exception:
