@@ -27,13 +27,16 @@ class DeepSpec:
     """DeepSpec's draft model with the weights of ours, its loss and its optimizer, in one process.
 
     Its attention is FlexAttention, which does not train on every device; where it does not, the same mask is given to
-    torch's scaled dot product attention. Its random anchors are replaced by those it is told.
+    torch's scaled dot product attention. Its random anchors are replaced by those it is told. ``dtype`` is that of its weights
+    and activations; its optimizer keeps weights in float32 besides.
 
     Raises:
         LabError: ``checkout`` holds no DeepSpec that can be imported.
     """
 
-    def __init__(self, checkout: Path, target: Target, model: DSparkModel, weights: LossWeights, lr: float) -> None:
+    def __init__(
+        self, checkout: Path, target: Target, model: DSparkModel, weights: LossWeights, lr: float, dtype: torch.dtype
+    ) -> None:
         sys.path.insert(0, str(checkout))
         try:
             modeling: Any = importlib.import_module(MODELING)
@@ -61,7 +64,8 @@ class DeepSpec:
         self.model.load_state_dict(model.state_dict())
         self.model.embed_tokens.requires_grad_(False)
         self.model.lm_head.requires_grad_(False)
-        self.model.train()
+        self.model.to(dtype).train()
+        self.dtype = dtype
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizer = optim.BF16Optimizer(self.model, lr=lr, total_steps=10**6, warmup_ratio=0.0)
         self._weights, self._modeling = weights, modeling

@@ -57,6 +57,9 @@ def train_drafter(
         float | None, options.number_option("That of what muon leaves to AdamW.", _LEARNING, "twice --lr")
     ] = None,
     optimizer: Annotated[str, name("muon, or adamw, which takes three times the steps.", _LEARNING)] = "muon",
+    precision: Annotated[
+        str, name("Of products on a CPU: bfloat16, float32, or auto: bfloat16 where the CPU has it.", _LEARNING)
+    ] = "auto",
     anchors: Annotated[int, whole("Blocks trained on per answer.", _LEARNING)] = 24,
     seed: Annotated[int, whole("Another seed makes another drafter.", _LEARNING)] = 0,
     target: options.TargetModel = None,
@@ -150,11 +153,24 @@ def train_drafter(
         taps=_taps(layers_read, loaded.config.num_hidden_layers), confidence=weights.conf > 0,
     )  # fmt: skip
     parts = accumulate or group.count
-    plan = Plan(shape, weights, cycles, batch or -(-USUAL_BATCH // parts) * parts, parts, lr, seed, optimizer, adamw_lr)
+    plan = Plan(
+        shape,
+        weights,
+        cycles,
+        batch or -(-USUAL_BATCH // parts) * parts,
+        parts,
+        lr,
+        seed,
+        optimizer,
+        adamw_lr,
+        precision,
+    ).settled(loaded.device)
     module.new_model(loaded.model, shape)  # what cannot be built is refused before the target answers for hours
     runs.make(out=out, work=work, answers_in=answers_in, cache_states=cache_states)
     if group.first:
         say(f"checkpoints and logs are in {work}; after an interruption the same command goes on from there")
+        if plan.precision == "bfloat16":
+            say("large products are made in bfloat16: --precision float32 makes them in float32")
 
     def answered() -> list[Answered]:
         if asking is None:

@@ -14,16 +14,18 @@ from torch.nn import functional as F
 from dspark_lab.drafters.block_attention import Blocks, attention, block_attention
 from dspark_lab.drafters.draft_config import DraftConfig
 from dspark_lab.drafters.norms import rms_norm
-from dspark_lab.drafters.products import Linear, gated_mlp
+from dspark_lab.drafters.products import Linear, gated_mlp, working
 
 
 class RMSNorm(nn.Module):
-    def __init__(self, width: int, eps: float) -> None:
+    """``multiplied``: all that is made of it are products."""
+
+    def __init__(self, width: int, eps: float, multiplied: bool = False) -> None:
         super().__init__()
-        self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
+        self.weight, self.eps, self.multiplied = nn.Parameter(torch.ones(width)), eps, multiplied
 
     def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x, self.weight, self.eps)
+        return rms_norm(x, self.weight, self.eps, working() if self.multiplied else None)
 
 
 def rope_tables(config: DraftConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,8 +138,8 @@ class Layer(nn.Module):
     def __init__(self, config: DraftConfig, width: int | None = None) -> None:
         super().__init__()
         self.self_attn, self.mlp = Attention(config, width), MLP(config)
-        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, multiplied=True)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps, multiplied=True)
 
     def forward(
         self,

@@ -71,7 +71,7 @@ class DSparkModel(nn.Module):
         self.embed_tokens = self.embedding_class(config.vocab_size, hidden).requires_grad_(False)
         self.lm_head = nn.Linear(hidden, config.vocab_size, bias=False).requires_grad_(False)
         self.fc = Linear(len(config.target_layer_ids) * hidden, hidden)
-        self.hidden_norm = RMSNorm(hidden, config.rms_norm_eps)
+        self.hidden_norm = RMSNorm(hidden, config.rms_norm_eps, multiplied=True)
         self.layers = nn.ModuleList(self.layer_class(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(hidden, config.rms_norm_eps)
         rank = config.markov_rank
@@ -92,7 +92,8 @@ class DSparkModel(nn.Module):
             positions: [B, L].
         """
         h = self.hidden_norm(self.fc(taps))
-        cos, sin = (table.unsqueeze(1).to(h.dtype) for table in rope_tables(self.config, positions))
+        dtype = self.fc.weight.dtype
+        cos, sin = (table.unsqueeze(1).to(dtype) for table in rope_tables(self.config, positions))
         return [layer.self_attn.keys_values(h, cos, sin) for layer in self.blocks]
 
     def block(

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from dspark_lab.drafters.products import lowered
 from dspark_lab.errors import LabError
 from dspark_lab.training.optimizers import optimizers_of, set_rate
 from dspark_lab.training.processes import Alone
@@ -64,6 +65,7 @@ def train(
     label: str = "training",
     bar: bool = True,
     group: Alone | None = None,
+    low: bool = False,
 ) -> Iterator[tuple[int, Numbers]]:
     """Train ``model`` in place, yielding (steps done, losses) after every step.
 
@@ -75,6 +77,7 @@ def train(
         accumulate: batches a step, numbered ``step * accumulate`` and on; their losses are averaged. Several processes
             share them out, so that the same ``accumulate`` makes the same run, but for rounding, in any number of them.
         group: the processes; None is this one alone.
+        low: make the large products of drafters' layers in bfloat16 (``products.lowered``).
 
     Raises:
         LabError: the processes cannot share out the batches of a step.
@@ -99,7 +102,8 @@ def train(
             several: list[Losses] = []
             for share in shares:
                 with nullcontext() if share == shares[-1] else group.unsynchronised(step_of):
-                    losses = step_of(step * accumulate + share)
+                    with lowered(low):
+                        losses = step_of(step * accumulate + share)
                     (losses["loss"] / len(shares)).backward()
                 several.append({name: value.detach() for name, value in losses.items()})
             nn.utils.clip_grad_norm_(trained, schedule.clip)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dspark_lab.drafters.products import product
+from dspark_lab.drafters.products import add_product, product, working
 from dspark_lab.errors import LabError
 
 TOGETHER = 2**20
@@ -172,11 +172,12 @@ class _Compare(torch.autograd.Function):
         gradients = [torch.zeros_like(t) if t is not None and g else None for t, g in zip(tensors, wanted, strict=True)]
         entropy, overlap, divergence = torch.zeros(3, len(labels), device=p_t.device)
         information = _information(p_t) if w.kl else None
+        factors = [(x, m) if m is None else (_factor(x), _factor(m)) for x, m in zip(inputs, maps, strict=True)]
         parts = list(_parts(valid, p_t.shape[1]))
         most = max((part.stop - part.start for _, part in parts), default=0)
         buffers = torch.empty(2, most, p_t.shape[1], device=p_t.device)
         for blocks, part in parts:
-            logits, (expected, p_d) = _sum_of(inputs, maps, part), buffers[:, : part.stop - part.start]
+            logits, (expected, p_d) = _sum_of(factors, part), buffers[:, : part.stop - part.start]
             torch.index_select(p_t, 0, index[part], out=expected)
             torch.softmax(logits, -1, out=p_d)
             log_sum = logits.amax(-1) - p_d.amax(-1).log()  # not of the label's probability, which may be 0
@@ -200,7 +201,7 @@ class _Compare(torch.autograd.Function):
                 grad.addcmul_(expected, each, value=-w.kl)
             if w.ce:
                 grad.scatter_add_(1, labels[part, None], -w.ce * each)
-            _back(grad, inputs, maps, gradients, part)
+            _back(grad, factors, gradients, part)
         weight = weight[valid]
         loss = ((w.ce * entropy + w.kl * divergence + 2 * w.tv * (1 - overlap)) * weight).sum()
         if w.accept:
@@ -216,9 +217,13 @@ class _Compare(torch.autograd.Function):
         return *[None] * 7, *(None if g is None else g.mul_(scale) for g in kept)
 
 
-def _sum_of(inputs: Sequence[Tensor], maps: Sequence[Tensor | None], part: slice) -> Tensor:
+def _factor(x: Tensor) -> Tensor:
+    return x.to(working()) if x.dtype == torch.float32 else x
+
+
+def _sum_of(maps: Maps, part: slice) -> Tensor:
     """Logits [rows, V], in float32, of memory of their own."""
-    (first, weights), *rest = zip(inputs, maps, strict=True)
+    (first, weights), *rest = maps
     total = (first[part].clone() if weights is None else product(first[part], weights)).float()
     for x, m in rest:
         if m is not None and x.dtype == total.dtype:
@@ -228,16 +233,15 @@ def _sum_of(inputs: Sequence[Tensor], maps: Sequence[Tensor | None], part: slice
     return total
 
 
-def _back(
-    grad: Tensor, inputs: Sequence[Tensor], maps: Sequence[Tensor | None], gradients: list[Tensor | None], part: slice
-) -> None:
+def _back(grad: Tensor, maps: Maps, gradients: list[Tensor | None], part: slice) -> None:
     """Add what the logits' gradient [rows, V] makes of the inputs' and the weights'."""
-    for x, m, to_x, to_m in zip(inputs, maps, gradients[: len(inputs)], gradients[len(inputs) :], strict=True):
-        g = grad.to(x.dtype)
+    as_factor = {dtype: grad.to(dtype) for dtype in {x.dtype for x, _ in maps}}
+    for (x, m), to_x, to_m in zip(maps, gradients[: len(maps)], gradients[len(maps) :], strict=True):
+        g = as_factor[x.dtype]
         if to_x is not None:
             to_x[part] = g if m is None else product(g, m.t())
         if to_m is not None:
-            to_m.addmm_(g.t(), x[part])
+            add_product(to_m, g.t(), x[part])
 
 
 def _to_overlap(overlap: Tensor, valid: Tensor, weight: Tensor, count: int, w: LossWeights) -> Tensor:

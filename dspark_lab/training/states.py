@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from dspark_lab.drafters.products import product
 
 States = tuple[Tensor, Tensor]
 """Of each token of a batch: the raw outputs of the tapped layers side by side [B, L, taps * hidden], and the last layer's
@@ -31,8 +33,10 @@ def target_states(target: PreTrainedModel, ids: Tensor, layers: Sequence[int]) -
 @torch.no_grad()
 def target_probabilities(target: PreTrainedModel, final: Tensor) -> Tensor:
     """p_t [..., V] at temperature 1 from the states that the LM head reads [..., hidden]."""
-    logits = target.get_output_embeddings()(final).float()
+    head = target.get_output_embeddings()
+    bare = type(head) is nn.Linear and head.bias is None
+    logits = (product(final, head.weight) if bare and final.ndim == 2 else head(final)).float()
     cap = getattr(target.config.get_text_config(), "final_logit_softcapping", None)
     if cap:
         logits = cap * torch.tanh(logits / cap)
-    return logits.softmax(-1)
+    return torch.softmax(logits, -1, out=logits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import tempfile
@@ -19,6 +18,7 @@ from torch import nn
 
 from dspark_lab.checkpoints import read_config
 from dspark_lab.drafters.base import Drafter
+from dspark_lab.drafters.products import multiplies_bfloat16
 from dspark_lab.drafters.registry import implementation_for
 from dspark_lab.errors import LabError
 from dspark_lab.records import write_atomically
@@ -27,6 +27,7 @@ from dspark_lab.trace import ModelInfo
 from dspark_lab.training.answers import AnswerBatches, Answered
 from dspark_lab.training.claims import claim
 from dspark_lab.training.kinds import Options, check_loss, training_of, usual_loss
+from dspark_lab.training.log import Log
 from dspark_lab.training.loop import Numbers, Schedule, train
 from dspark_lab.training.losses import LossWeights
 from dspark_lab.training.optimizers import OPTIMIZERS
@@ -36,11 +37,10 @@ from dspark_lab.training.state_cache import StateCache
 USUAL_LR = {"muon": 5e-3, "adamw": 2e-3}
 """Peak learning rates that did best on the pocket target."""
 
+PRECISIONS = "auto", "float32", "bfloat16"
+
 USUAL_BATCH = 16
 """Answers a step."""
-
-LOG_EVERY = 20
-"""Steps between lines of the log."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,12 @@ class Plan:
             answers and the anchors.
         optimizer: "muon" learns in a third of the steps or fewer that "adamw" takes.
         adamw_lr: peak learning rate of what Muon leaves to AdamW, twice ``lr`` unless another is given.
+        precision: of the large products of the drafter's layers and of the logits' gradient, on a CPU: "bfloat16", "float32",
+            or "auto", bfloat16 where the CPU has instructions for it. Weights and all else are float32.
 
     Raises:
-        LabError: the loss trains nothing of the kind, the batch cannot be divided so, or there is no such optimizer or rate.
+        LabError: the loss trains nothing of the kind, the batch cannot be divided so, or there is no such optimizer, rate or
+            precision.
     """
 
     options: Options
@@ -69,6 +72,7 @@ class Plan:
     seed: int = 0
     optimizer: str = "muon"
     adamw_lr: float | None = None
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         if self.loss is not None:
@@ -80,17 +84,28 @@ class Plan:
             )
         if self.optimizer not in OPTIMIZERS:
             raise LabError(f"there is no optimizer {self.optimizer!r}: take one of {', '.join(OPTIMIZERS)}.")
+        if self.precision not in PRECISIONS:
+            raise LabError(f"there is no precision {self.precision!r}: take one of {', '.join(PRECISIONS)}.")
         if self.adamw_lr is not None and self.optimizer != "muon":
             raise LabError(
                 f"the AdamW rate is {self.adamw_lr}, which is for what Muon leaves, but the optimizer is {self.optimizer!r}: "
                 f"give its rate as --lr."
             )
 
-    def settled(self) -> Plan:
-        """With what is usual in place of what was left open."""
+    def settled(self, device: torch.device) -> Plan:
+        """With what is usual on ``device`` in place of what was left open.
+
+        Raises:
+            LabError: bfloat16 is asked for, but not on a CPU.
+        """
+        cpu, precision = device.type == "cpu", self.precision
+        if precision == "auto":
+            precision = "bfloat16" if cpu and multiplies_bfloat16() else "float32"
+        if precision == "bfloat16" and not cpu:
+            raise LabError(f"the precision is bfloat16, which is for a CPU, but this trains on {device}: take float32.")
         lr = USUAL_LR[self.optimizer] if self.lr is None else self.lr
         rest = min(1.0, 2 * lr) if self.adamw_lr is None and self.optimizer == "muon" else self.adamw_lr
-        return replace(self, loss=self.loss or usual_loss(self.options.kind), lr=lr, adamw_lr=rest)
+        return replace(self, loss=self.loss or usual_loss(self.options.kind), lr=lr, adamw_lr=rest, precision=precision)
 
 
 @dataclass(frozen=True)
@@ -141,7 +156,7 @@ class Trainer:
         group: Alone | None = None,
     ) -> None:
         self.target, self.work = target, Path(work)
-        self.plan = plan.settled()
+        self.plan = plan.settled(target.device)
         self._kind = training_of(plan.options.kind)
         self._save_every, self._bar, self._group = save_every, bar, group or Alone()
         self._lock, self._stopped = threading.Lock(), False
@@ -217,6 +232,7 @@ class Trainer:
             label=plan.options.kind if len(plan.steps) == 1 else f"{plan.options.kind} {cycle + 1}/{len(plan.steps)}",
             bar=self._bar,
             group=self._group,
+            low=plan.precision == "bfloat16",
         )
 
     def _progress(self, step: int, numbers: Numbers, seconds: float) -> Progress:
@@ -226,34 +242,6 @@ class Trainer:
         return Progress(
             step, sum(self.plan.steps), losses, tau, alpha if isinstance(alpha, list) else [alpha], blocks / seconds
         )
-
-
-class Log:
-    """A training's ``log.jsonl``, and its TensorBoard log where TensorBoard is installed; only the first process writes."""
-
-    def __init__(self, folder: Path, group: Alone) -> None:
-        self._file = folder / "log.jsonl" if group.first else None
-        self._board: Any = None
-        self._folder = folder
-
-    def add(self, progress: Progress) -> None:
-        if self._file is None or progress.step % LOG_EVERY:
-            return
-        lines = self._file.read_text().splitlines() if self._file.exists() else []
-        # What was logged after the checkpoint that a run went on from is trained, and logged, once more.
-        kept = [line for line in lines if json.loads(line)["step"] < progress.step]
-        write_atomically(self._file, "\n".join([*kept, json.dumps(asdict(progress))]) + "\n")
-        if self._board is None and importlib.util.find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(self._folder / "tensorboard"), purge_step=progress.step)
-        if self._board is not None:
-            for name, value in {**progress.losses, "tau": progress.tau}.items():
-                self._board.add_scalar(name, value, progress.step)
-            for k, value in enumerate(progress.alpha, 1):
-                self._board.add_scalar(f"alpha/{k}", value, progress.step)
-            self._board.add_scalar("blocks_per_second", progress.blocks_per_second, progress.step)
-            self._board.flush()
 
 
 def mask_token(target: Target) -> int:

@@ -8,14 +8,27 @@ from typing import Any
 
 import pytest
 
+from dspark_lab.bench import train
 from dspark_lab.bench.train import run
 from dspark_lab.errors import LabError
 from dspark_lab.loading import Lab
 
 
-def test_ours_alone_is_measured(tiny_lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("able", [False, True])
+def test_ours_alone_is_measured(
+    tiny_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], able: bool
+) -> None:
+    monkeypatch.setattr(train, "multiplies_bfloat16", lambda: able)
     result = run(quick=True, json_file=tmp_path / "b.json", target=tiny_lab.target)
-    assert result["measured"] and list(result["blocks_per_second"]) == ["ours"] and "ratio" not in result
+    assert result["measured"]
+    assert [name for name in result if "float" in name] == ["bfloat16", "float32"][1 - able :]
+    for precision in ["bfloat16", "float32"][1 - able :]:
+        assert list(result[precision]["blocks_per_second"]) == ["ours"] and "ratio" not in result[precision]
+    if able:  # from the same weights
+        assert result["bfloat16"]["first_loss"]["ours"] == pytest.approx(
+            result["float32"]["first_loss"]["ours"], rel=0.01
+        )
+    assert ("bfloat16, ours:" in capsys.readouterr().out) is able
     assert json.loads((tmp_path / "b.json").read_text()) == result
 
 

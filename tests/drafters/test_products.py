@@ -10,13 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dspark_lab.drafters import products
-from dspark_lab.drafters.draft_layers import rotate
+from dspark_lab.drafters.draft_layers import RMSNorm, rotate
 from tests.training.seeded import generator
 
 Computed = Callable[..., Tensor]
 
 
-def same(mine: Computed, torchs: Computed, *inputs: Tensor, dtype: torch.dtype = torch.float32) -> None:
+def same(
+    mine: Computed, torchs: Computed, *inputs: Tensor, dtype: torch.dtype = torch.float32, off: float = 1e-5
+) -> None:
     upstream, results = None, []
     for compute in (mine, torchs):
         leaves = [t.to(dtype).clone().requires_grad_() for t in inputs]
@@ -25,7 +27,7 @@ def same(mine: Computed, torchs: Computed, *inputs: Tensor, dtype: torch.dtype =
         out.backward(upstream)
         results.append((out.detach(), *(t.grad for t in leaves)))
     for a, b in zip(*results, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(a, b, rtol=off, atol=off)
 
 
 def normal(*shape: int) -> Tensor:
@@ -62,6 +64,28 @@ def test_a_gated_mlp_in_pieces(monkeypatch: pytest.MonkeyPatch, together: int) -
     same(products.gated_mlp, plain_mlp, normal(3, 5, 12), normal(20, 12), normal(20, 12) + 1, normal(12, 20))
 
 
+def test_lowered_the_factors_are_rounded_and_nothing_else() -> None:
+    """Weights and gradients stay in float32, and what 8 bits lose is lost in the factors, not in long sums."""
+
+    def low(compute: Computed) -> Computed:
+        def computed(*inputs: Tensor) -> Tensor:
+            with products.lowered():
+                out = compute(*inputs)
+            assert products.working() == torch.float32
+            return out
+
+        return computed
+
+    x, weight = normal(2, 7, 12), normal(20, 12)
+    same(low(linear), F.linear, x, weight, off=0.05)
+    inputs = normal(3, 50, 12) / 3, normal(20, 12) / 3, normal(20, 12) / 3, normal(12, 20) / 3
+    same(low(products.gated_mlp), plain_mlp, *inputs, off=0.05)
+    # Of ones nothing is lost in rounding: 4,096 of them, added up in bfloat16, would come to 256.
+    ones = torch.ones(1, 4096)
+    assert low(linear)(ones, ones.clone().requires_grad_()).item() == 4096
+    assert not low(linear)(x, weight.requires_grad_()).equal(F.linear(x, weight)), "nothing was rounded"
+
+
 @pytest.mark.parametrize("dtype", [torch.float64])
 def test_other_precisions_are_left_to_torch(dtype: torch.dtype) -> None:
     same(linear, F.linear, normal(2, 7, 12), normal(20, 12), dtype=dtype)
@@ -74,6 +98,27 @@ def test_what_needs_no_gradient_gets_none() -> None:
     assert x.grad is None and weight.grad is not None
     with torch.no_grad():
         assert linear(x, weight).equal(F.linear(x, weight))
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_a_norm_whose_output_is_multiplied_is_rounded_where_products_are(low: bool) -> None:
+    plain, multiplied, x = RMSNorm(12, 1e-6), RMSNorm(12, 1e-6, multiplied=True), normal(5, 12)
+    results = []
+    for norm in (plain, multiplied):
+        leaf = x.clone().requires_grad_()
+        with products.lowered(low):
+            out = norm(leaf)
+        out.float().square().sum().backward()
+        results.append((out, leaf.grad, norm.weight.grad))
+    assert results[1][0].dtype == (torch.bfloat16 if low else torch.float32) and results[0][0].dtype == torch.float32
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0.02, atol=0.02, check_dtype=False)
+
+
+def test_a_norm_in_double_precision_is_rounded_to_nothing_less() -> None:
+    norm, x = RMSNorm(12, 1e-6, multiplied=True).double(), normal(5, 12).double()
+    with products.lowered():
+        assert norm(x).dtype == torch.float64
 
 
 def test_a_rotation() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +15,11 @@ from dspark_lab import Settings
 from dspark_lab.errors import LabError
 from dspark_lab.loading import Lab
 from dspark_lab.training import state_cache
-from dspark_lab.training.kinds import Options
+from dspark_lab.training.kinds import TRAINABLE, Options
 from dspark_lab.training.losses import TERMS, LossWeights
 from dspark_lab.training.trainer import Plan, Trainer, mask_token
 
+CPU = torch.device("cpu")
 ROWS = [(list(range(20 + i, 30 + i)), [*(40 + (7 * i + 3 * k) % 200 for k in range(5 + i % 9)), 1]) for i in range(40)]
 
 
@@ -45,7 +47,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_every_step_says_how_far_the_training_is(
     tiny_lab: Lab, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dspark_lab.training.trainer.LOG_EVERY", 2)
+    monkeypatch.setattr("dspark_lab.training.log.LOG_EVERY", 2)
     records = list(Trainer(tiny_lab.target, ROWS, plan, tmp_path / "run", bar=False))
     assert [r.step for r in records] == list(range(1, 9)) and {r.steps for r in records} == {8}
     assert all(set(r.losses) == {"loss", "ce", "tv", "conf", "accept", "kl"} for r in records)
@@ -107,7 +109,7 @@ def test_each_kind_has_a_loss_of_its_own(tiny_lab: Lab, tmp_path: Path, kind: st
 
 def test_a_step_in_parts_is_the_mean_of_the_parts(tiny_lab: Lab, plan: Plan, tmp_path: Path) -> None:
     """accumulate=2 takes the mean of the losses of two batches, each half as large."""
-    parts = Plan(plan.options, steps=(1,), batch=4, accumulate=2, lr=0.01)
+    parts = Plan(plan.options, steps=(1,), batch=4, accumulate=2, lr=0.01, precision="float32")
     (record,) = Trainer(tiny_lab.target, ROWS, parts, tmp_path / "parts", bar=False)
     half = Trainer(
         tiny_lab.target, ROWS, Plan(plan.options, steps=(1,), batch=2, lr=0.01), tmp_path / "half", bar=False
@@ -123,10 +125,9 @@ def test_cached_states_train_as_computed_ones_do(tiny_lab: Lab, plan: Plan, tmp_
     shape = Options(kind, 4, block_size=3, rank=8, anchors=4, taps=() if kind == "mtp" else (0, 1, 2))
     runs = []
     for cache in (None, tmp_path / "states"):
-        trainer = Trainer(
-            tiny_lab.target, ROWS, Plan(shape, steps=(3,), batch=4), tmp_path / str(cache is None), bar=False,
-            cache_states=cache,
-        )  # fmt: skip
+        exact = Plan(shape, steps=(3,), batch=4, precision="float32")
+        work = tmp_path / str(cache is None)
+        trainer = Trainer(tiny_lab.target, ROWS, exact, work, bar=False, cache_states=cache)
         runs.append([p.losses["loss"] for p in trainer])
     assert runs[1] == pytest.approx(runs[0], rel=1e-4)
 
@@ -206,11 +207,46 @@ def test_cached_states_are_those_of_each_row_alone(
 
 def test_rates_that_are_left_open_are_the_usual_ones(plan: Plan) -> None:
     shape = plan.options
-    muon, adamw = Plan(shape).settled(), Plan(shape, optimizer="adamw").settled()
+    muon, adamw = Plan(shape).settled(CPU), Plan(shape, optimizer="adamw").settled(CPU)
     assert (muon.lr, muon.adamw_lr, adamw.lr, adamw.adamw_lr) == (5e-3, 1e-2, 2e-3, None)
-    assert (Plan(shape, lr=0.8).settled().adamw_lr, Plan(shape, lr=0.1, adamw_lr=0.3).settled().adamw_lr) == (1.0, 0.3)
+    assert (Plan(shape, lr=0.8).settled(CPU).adamw_lr, Plan(shape, lr=0.1, adamw_lr=0.3).settled(CPU).adamw_lr) == (
+        1.0,
+        0.3,
+    )
     with pytest.raises(LabError, match="AdamW rate is 0.1, which is for what Muon leaves.*--lr"):
         Plan(shape, optimizer="adamw", adamw_lr=0.1)
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_the_precision_is_what_the_cpu_has_instructions_for(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, able: bool
+) -> None:
+    monkeypatch.setattr("dspark_lab.training.trainer.multiplies_bfloat16", lambda: able)
+    assert plan.settled(CPU).precision == ("bfloat16" if able else "float32")
+    assert plan.settled(torch.device("cuda")).precision == "float32"
+    for precision in ("float32", "bfloat16"):
+        assert replace(plan, precision=precision).settled(CPU).precision == precision
+    with pytest.raises(LabError, match="bfloat16, which is for a CPU, but this trains on cuda: take float32"):
+        replace(plan, precision="bfloat16").settled(torch.device("cuda"))
+    with pytest.raises(LabError, match="no precision 'fp8': take one of auto, float32, bfloat16"):
+        replace(plan, precision="fp8")
+
+
+@pytest.mark.parametrize("kind", TRAINABLE)
+def test_every_kind_trains_in_either_precision(tiny_lab: Lab, tmp_path: Path, kind: str) -> None:
+    """From the same weights, with losses that go down together; what is kept is in float32. Heads on the target's state
+    give whole logits, by products that are left alone."""
+    shape = Options(kind, mask_token(tiny_lab.target), block_size=4, rank=8, anchors=4)
+    shape = replace(shape, layers=1) if kind in ("eagle3", "mtp") else shape
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        given = Plan(shape, steps=(12,), batch=4, precision=precision)
+        trainer = Trainer(tiny_lab.target, ROWS, given, tmp_path / precision, bar=False)
+        losses.append([p.losses["loss"] for p in trainer])
+        assert {p.dtype for p in trainer.model.parameters()} == {torch.float32}
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert (losses[1] == losses[0]) is (TRAINABLE[kind] == "medusa")
+    assert losses[1][-1] < losses[1][0]
 
 
 def test_a_loss_that_trains_nothing_of_a_kind_is_refused() -> None:
