@@ -77,7 +77,7 @@ def train(
         accumulate: batches a step, numbered ``step * accumulate`` and on; their losses are averaged. Several processes
             share them out, so that the same ``accumulate`` makes the same run, but for rounding, in any number of them.
         group: the processes; None is this one alone.
-        low: make the large products of drafters' layers in bfloat16 (``products.lowered``).
+        low: make the large products of drafters' layers, and Muon's, in bfloat16 (``products.lowered``).
 
     Raises:
         LabError: the processes cannot share out the batches of a step.
@@ -107,9 +107,10 @@ def train(
                     (losses["loss"] / len(shares)).backward()
                 several.append({name: value.detach() for name, value in losses.items()})
             nn.utils.clip_grad_norm_(trained, schedule.clip)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            with lowered(low):
+                for optimizer in optimizers:
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
             numbers = _mean(several, group)
             progress.update()
             progress.set_postfix_str(_shown(numbers), refresh=False)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dspark_lab.drafters.products import working
+
 OPTIMIZERS = ("adamw", "muon")
 
 COEFFICIENTS = 3.4445, -4.7750, 2.0315
@@ -19,8 +21,8 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose matrices are made orthogonal before each step (Jordan et al. 2024), which is then scaled so that its
     root mean square is the learning rate, whatever the matrix's shape (as in Liu et al., arXiv 2502.16982, who take 0.2 of it).
 
-    As ``torch.optim.Muon`` computes it, but in the gradients' own precision, not in bfloat16, which CPUs without such
-    arithmetic compute many times slower; and all matrices of one shape at once.
+    As ``torch.optim.Muon`` computes it, but all matrices of one shape at once, and in bfloat16 only within ``lowered``: CPUs
+    without such instructions compute it many times slower.
     """
 
     def __init__(self, params: Any, lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
@@ -52,11 +54,11 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     a, b, c = COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    x = (x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)).to(working() if x.dtype == torch.float32 else x.dtype)
     for _ in range(iterations):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+    return (x.mT if tall else x).to(matrices.dtype)
 
 
 def optimizers_of(

@@ -55,8 +55,8 @@ class Plan:
             answers and the anchors.
         optimizer: "muon" learns in a third of the steps or fewer that "adamw" takes.
         adamw_lr: peak learning rate of what Muon leaves to AdamW, twice ``lr`` unless another is given.
-        precision: of the large products of the drafter's layers and of the logits' gradient, on a CPU: "bfloat16", "float32",
-            or "auto", bfloat16 where the CPU has instructions for it. Weights and all else are float32.
+        precision: of the large products of the drafter's layers, of logits and of Muon, on a CPU: "bfloat16", "float32", or
+            "auto", bfloat16 where the CPU has instructions for it. Weights and all else are float32.
 
     Raises:
         LabError: the loss trains nothing of the kind, the batch cannot be divided so, or there is no such optimizer, rate or

@@ -59,7 +59,7 @@ def test_tensorboard_and_a_plain_log_tell_of_every_position(
     cli: Any, small: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    monkeypatch.setattr("dspark_lab.training.trainer.LOG_EVERY", 1)
+    monkeypatch.setattr("dspark_lab.training.log.LOG_EVERY", 1)
     assert cli(*small, "--out", "mine", "--steps", "2").exit_code == 0
     lines = [json.loads(line) for line in Path("mine/work/log.jsonl").read_text().splitlines()]
     board = events.EventAccumulator("mine/work/tensorboard")

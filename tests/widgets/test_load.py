@@ -13,7 +13,7 @@ from dspark_lab import LabError
 from dspark_lab.scheduling.contenders import contender_named
 from dspark_lab.scheduling.rates import paper_step_rate, step_rate_named
 from dspark_lab.scheduling.sweep import Sweep, sweep
-from dspark_widgets import LabApp, LoadLab, export_html, load
+from dspark_widgets import DrafterRace, LabApp, LoadLab, export_html, load
 from dspark_widgets.export import SIZE_LIMIT
 from dspark_widgets.view import View
 
@@ -175,6 +175,13 @@ def test_a_measured_profile_and_rounds_of_ones_own(tmp_path: Path) -> None:
     assert shown["curves"][0]["points"][0]["budget"] > 1
     with pytest.raises(LabError, match="unknown argument 'hope'"):
         LoadLab(hope=1)
+
+
+@pytest.mark.parametrize("view", [LoadLab, DrafterRace])
+@pytest.mark.parametrize("lab", ["dspark", 3])
+def test_what_is_no_lab_is_refused_at_once(view: Any, lab: Any) -> None:
+    with pytest.raises(LabError, match=f"lab is {lab!r}, but must be a loaded pair: take dspark_lab.load"):
+        view(lab)
 
 
 def test_times_of_a_step_are_called_measured_only_as_far_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:

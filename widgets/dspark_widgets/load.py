@@ -22,6 +22,7 @@ from dspark_lab.scheduling.simulator import Result
 from dspark_lab.scheduling.sweep import Contender, Sweep, sweep
 from dspark_widgets import contract, load_results, requests
 from dspark_widgets.jobs import Worker, explain
+from dspark_widgets.pairs import is_lab
 from dspark_widgets.served import curve, curves_of_paper, title_of
 from dspark_widgets.view import Stop
 from dspark_widgets.zoom import Zooming
@@ -61,7 +62,7 @@ class LoadLab(Zooming):
         paper: a file with the paper's numbers, as of ``dspark-lab simulate --paper-data``, drawn beneath; else what ships.
 
     Raises:
-        LabError: an unknown keyword was used, or a file is not what it should be.
+        LabError: an unknown keyword was used, the lab is no loaded pair, or a file is not what it should be.
     """
 
     kind = traitlets.Unicode("load").tag(sync=True)
@@ -77,8 +78,10 @@ class LoadLab(Zooming):
             raise LabError(
                 f"unknown argument {sorted(unknown)[0]!r}: LoadLab takes lab, drafters, step_rates and paper."
             )
+        if lab is not None:
+            is_lab(lab)
         super().__init__()
-        own = getattr(getattr(lab, "drafter", None), "folder", None)
+        own = getattr(lab and lab.drafter, "folder", None)
         given = [str(source) for source in (*([own] if own else []), *drafters)]
         self._drafters = {_short(name): name for name in (*recorded_drafters(), *given)}
         self._rates = {str(name): step_rate_named(name) for name in (*RATES, *step_rates)}

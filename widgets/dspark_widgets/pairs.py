@@ -53,6 +53,12 @@ class Lab(Protocol):
     ) -> GenerateResult: ...
 
 
+def is_lab(lab: object) -> None:
+    """Raises LabError where ``lab`` is no loaded pair, such as the name of one."""
+    if not (hasattr(lab, "drafter") and hasattr(lab, "generate")):
+        raise LabError(f"lab is {lab!r:.60}, but must be a loaded pair: take dspark_lab.load(), or leave it out.")
+
+
 class Pairs(View):
     """A view that runs a target with one drafter or another, each loaded once, when it is first asked for."""
 
@@ -64,9 +70,13 @@ class Pairs(View):
         self._labs: dict[str, Lab] = {}
 
     def keep(self, lab: Lab) -> str:
-        """Have this pair at hand by its drafter's kind, "none" without one, which is returned."""
-        drafter = getattr(lab, "drafter", None)
-        kind = ALONE if drafter is None else str(drafter.info.kind)
+        """Have this pair at hand by its drafter's kind, "none" without one, which is returned.
+
+        Raises:
+            LabError: it is no loaded pair.
+        """
+        is_lab(lab)
+        kind = ALONE if lab.drafter is None else str(lab.drafter.info.kind)
         self._lab = self._labs[kind] = lab
         return kind
 

@@ -36,7 +36,7 @@ class DrafterRace(Pairs, Stepper):
             it has no confidences, all that it drafts is verified.
 
     Raises:
-        LabError: an unknown keyword was used, a drafter is not at hand, or the prompt cannot be run.
+        LabError: an unknown keyword was used, the lab is no loaded pair, a drafter is not at hand, or the prompt cannot be run.
     """
 
     kind = traitlets.Unicode("race").tag(sync=True)
