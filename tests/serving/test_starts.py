@@ -50,6 +50,17 @@ def test_a_page_whose_kernel_dies_while_it_starts_gets_another(folder: Path, tmp
         assert len([found for pid in children(os.getpid()) for found in kernels(pid)]) == 1
 
 
+def test_a_page_for_which_no_kernel_starts_says_so(folder: Path, tmp_path: Path) -> None:
+    place, port = Workplace(tmp_path), unused_port()
+    next(tmp_path.rglob("00-guard.py")).write_text("import os\nos._exit(1)\n", encoding="utf-8")
+    command = voila_command(folder / "page.ipynb", port, Hosting(ready=0, share=False))
+    with running(command, f"http://127.0.0.1:{port}/healthz", place, tmp_path / "log.txt"):
+        server = Server(port, place)
+        assert "window.dsparkFailed = true" in server.ask("/")[1]
+        assert health(server)["kernels"] == 0
+        assert not [found for pid in children(os.getpid()) for found in kernels(pid)]
+
+
 def test_a_kernel_that_died_in_the_pool_is_given_to_no_page(folder: Path, tmp_path: Path) -> None:
     place, port = Workplace(tmp_path), unused_port()
     command = voila_command(folder / "page.ipynb", port, Hosting(ready=1, share=False))
