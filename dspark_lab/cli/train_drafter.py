@@ -164,7 +164,7 @@ def train_drafter(
         optimizer,
         adamw_lr,
         precision,
-    ).settled(loaded.device)
+    ).settled(loaded.device, work)
     module.new_model(loaded.model, shape)  # what cannot be built is refused before the target answers for hours
     runs.make(out=out, work=work, answers_in=answers_in, cache_states=cache_states)
     if group.first:

@@ -68,13 +68,18 @@ class Linear(nn.Linear):
         super().__init__(inputs, outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Linear.apply(x, self.weight) if _trained(x, self.weight) else F.linear(x, self.weight)
+        return (
+            _Linear.apply(x, self.weight)
+            if _trained(x, self.weight)
+            else F.linear(x.to(self.weight.dtype), self.weight)
+        )
 
 
 def gated_mlp(x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
     """down(silu(gate(x)) * up(x)) [..., hidden] of ``x`` [..., hidden], by the weights of the three maps."""
     if all(_trained(x, weight) for weight in (gate, up, down)):
         return _GatedMLP.apply(x, gate, up, down)
+    x = x.to(gate.dtype)
     return F.linear(F.silu(F.linear(x, gate)) * F.linear(x, up), down)
 
 

@@ -7,6 +7,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -36,6 +37,9 @@ from dspark_lab.training.state_cache import StateCache
 
 USUAL_LR = {"muon": 5e-3, "adamw": 2e-3}
 """Peak learning rates that did best on the pocket target."""
+
+PLAN = "plan.json"
+"""In a training's folder, what is trained there."""
 
 PRECISIONS = "auto", "float32", "bfloat16"
 
@@ -92,8 +96,8 @@ class Plan:
                 f"give its rate as --lr."
             )
 
-    def settled(self, device: torch.device) -> Plan:
-        """With what is usual on ``device`` in place of what was left open.
+    def settled(self, device: torch.device, work: Path | None = None) -> Plan:
+        """With what is usual on ``device`` in place of what was left open; a training begun in ``work`` keeps its precision.
 
         Raises:
             LabError: bfloat16 is asked for, but not on a CPU.
@@ -101,6 +105,10 @@ class Plan:
         cpu, precision = device.type == "cpu", self.precision
         if precision == "auto":
             precision = "bfloat16" if cpu and multiplies_bfloat16() else "float32"
+            with suppress(
+                OSError, ValueError, KeyError
+            ):  # nothing is begun, or what is there is damaged, as ``claim`` will say
+                precision = json.loads((work / PLAN).read_text())["precision"] if work else precision
         if precision == "bfloat16" and not cpu:
             raise LabError(f"the precision is bfloat16, which is for a CPU, but this trains on {device}: take float32.")
         lr = USUAL_LR[self.optimizer] if self.lr is None else self.lr
@@ -156,13 +164,13 @@ class Trainer:
         group: Alone | None = None,
     ) -> None:
         self.target, self.work = target, Path(work)
-        self.plan = plan.settled(target.device)
+        self.plan = plan.settled(target.device, self.work)
         self._kind = training_of(plan.options.kind)
         self._save_every, self._bar, self._group = save_every, bar, group or Alone()
         self._lock, self._stopped = threading.Lock(), False
         if self._group.first:
             values = {**asdict(self.plan), "target": target.info.revision, "answers": len(rows)}
-            claim(self.work / "plan.json", values, "--work")
+            claim(self.work / PLAN, values, "--work")
         torch.manual_seed(plan.seed)
         self.model: Any = self._kind.new_model(target.model, plan.options).to(target.device)
         pad = target.tokenizer.pad_token_id or 0

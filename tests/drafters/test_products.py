@@ -86,6 +86,29 @@ def test_lowered_the_factors_are_rounded_and_nothing_else() -> None:
     assert not low(linear)(x, weight.requires_grad_()).equal(F.linear(x, weight)), "nothing was rounded"
 
 
+def test_lowered_what_many_pieces_add_up_to_is_added_up_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "TOGETHER", 1)  # a row at a time: 300 rows of 1 in bfloat16 would come to 256
+    x, gate, up, down = torch.ones(300, 1), torch.full((1, 1), 40.0), torch.full((1, 1), 1 / 32), torch.ones(1, 1)
+    leaves = [m.requires_grad_() for m in (gate, up, down)]
+    with products.lowered():
+        products.gated_mlp(x, *leaves).sum().backward()
+    assert (
+        down.grad is not None
+        and down.grad.item() == 300 * 40 / 32
+        and up.grad is not None
+        and up.grad.item() == 300 * 40
+    )
+
+
+def test_lowered_a_frozen_map_takes_what_is_rounded() -> None:
+    x = normal(2, 7, 12).requires_grad_()
+    norm = RMSNorm(12, 1e-6, multiplied=True)
+    with products.lowered():
+        out = products.Linear(12, 20).requires_grad_(False)(norm(x))
+        frozen = [normal(20, 12), normal(20, 12), normal(12, 20)]
+        assert out.dtype == products.gated_mlp(norm(x), *frozen).dtype == torch.float32
+
+
 @pytest.mark.parametrize("dtype", [torch.float64])
 def test_other_precisions_are_left_to_torch(dtype: torch.dtype) -> None:
     same(linear, F.linear, normal(2, 7, 12), normal(20, 12), dtype=dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
 from dspark_widgets.serving import kernels as module
+from dspark_widgets.serving import routes
 from dspark_widgets.serving.handlers import is_heartbeat, may_pass
 from dspark_widgets.serving.kernels import PageKernels
 
@@ -183,29 +184,97 @@ def test_a_process_does_not_outlive_its_place_in_the_list(kernels: Kernels) -> N
     assert killed == [name] and name not in kernels
 
 
-def test_what_is_dead_or_failed_leaves_the_pool_which_is_filled_again(kernels: Kernels) -> None:
-    loop, filled = asyncio.new_event_loop(), []
+class Pool(Starting):
+    """Voila's pool of one, as far as it matters here."""
 
-    def entry(name: str | None) -> Any:
-        future: asyncio.Future[dict[str, str]] = asyncio.Future(loop=loop)
+    def __init__(self, *fates: bool | None) -> None:
+        super().__init__(*fates)
+        self.loop, self.filled = asyncio.new_event_loop(), list[float | None]()
+        self._pools: dict[str, list[Any]] = {"page.ipynb": []}
+
+    def fill_if_needed(self, delay: float | None = None, notebook_name: str | None = None) -> None:
+        if not self._pools[str(notebook_name)]:
+            self.filled.append(delay)
+            self.entry(f"new-{len(self.filled)}")
+
+    def entry(self, name: str | None) -> None:
+        future: asyncio.Future[dict[str, str]] = asyncio.Future(loop=self.loop)
         if name is None:
             future.set_exception(RuntimeError("none answers"))
         else:
-            future.set_result({"kernel_id": kernels.start(name, connected=False)})
-        return future
+            future.set_result({"kernel_id": self.start(name, connected=False)})
+        self._pools["page.ipynb"].append(future)
 
-    async def end(kernel_id: str, now: bool) -> None:  # as Voila's does
-        pool.pop([one.result()["kernel_id"] for one in pool].index(kernel_id))
+    async def shutdown_kernel(self, kernel_id: str, now: bool = False, restart: bool = False) -> None:  # type: ignore[override]
+        pool = self._pools["page.ipynb"]
+        pool[:] = [entry for entry in pool if entry.result()["kernel_id"] != kernel_id]  # trips as Voila does
+        await super().shutdown_kernel(kernel_id)
 
-    kernels._pools = {"page.ipynb": [entry(None), entry("dead"), entry("well")]}
-    kernels._kernels["dead"].lives = False
-    pool = kernels._pools["page.ipynb"]
-    kernels.shutdown_kernel = end  # type: ignore[method-assign, assignment]
-    kernels.fill_if_needed = lambda **given: filled.append(given)
+
+@pytest.mark.parametrize("there", [[None], ["dead"], ["dead", None], [None, "dead"], []])
+def test_what_is_dead_or_failed_leaves_the_pool_which_is_filled_again(there: list[str | None]) -> None:
+    """Voila itself takes an entry out that has failed, and leaves the pool empty for good."""
+    kernels = Pool()
+    for name in there:
+        kernels.entry(name)
+        if name:
+            kernels._kernels[name].lives = False
     asyncio.run(kernels.mend_pool())
-    assert kernels.in_pool == ["well"] and filled == [{"delay": 0, "notebook_name": "page.ipynb"}]
+    assert kernels.in_pool == ["new-1"] == kernels.list_kernel_ids() and kernels.filled == [0]
     asyncio.run(kernels.mend_pool())
-    assert len(filled) == 1
+    assert kernels.filled == [0]
+
+
+def test_a_start_that_failed_leaves_the_pool_by_itself_and_another_follows(
+    starting: Callable[..., Starting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SOON", 0.01)
+    kernels = Pool(False, False)
+    kernels.entry(None)
+
+    async def fail() -> None:
+        with pytest.raises(RuntimeError, match="none answers"):
+            await kernels.start_kernel()
+        await asyncio.sleep(0.1)
+
+    asyncio.run(fail())
+    assert kernels.in_pool == ["new-1"] and kernels.filled == [None]
+
+
+BEAT = routes.HEARTBEAT + "()</script>"
+
+
+@pytest.mark.parametrize(
+    ("came", "fails"),
+    [
+        ((0.3, "<p>", 0.1, BEAT, 0.05, "</p>"), False),  # what starts slowly, and then comes
+        ((0, "<p>", 0.1, BEAT, 0.15, BEAT, 0, "</p>"), True),
+        ((0, BEAT, 0.15, "<p>", 0.15, BEAT, 0, "</p>"), False),
+    ],
+)
+def test_a_page_of_which_nothing_more_comes_says_so(
+    monkeypatch: pytest.MonkeyPatch, came: tuple[Any, ...], fails: bool
+) -> None:
+    monkeypatch.setattr(routes, "PATIENCE", 0.2)
+    sent: list[str] = []
+
+    async def pieces() -> AsyncIterator[str]:
+        for piece in came:
+            if isinstance(piece, str):
+                yield piece
+            else:
+                await asyncio.sleep(piece)
+
+    async def nothing() -> None:
+        pass
+
+    kernels = SimpleNamespace(full=False, arriving=0, mend_pool=nothing)
+    handler = SimpleNamespace(
+        kernel_manager=kernels, get_generator=pieces, write=sent.append, flush=lambda: None, frame=lambda: "frame",
+        set_header=lambda *_: None, log=SimpleNamespace(exception=lambda _: None), current_user="a visitor",
+    )  # fmt: skip
+    asyncio.run(routes.PageHandler.get(handler))  # type: ignore[arg-type]
+    assert (sent[-1] == routes.FAILED) is fails and kernels.arriving == 0
 
 
 def test_the_wait_is_until_a_page_that_is_gone_gives_up_its_place(kernels: Kernels, clock: SimpleNamespace) -> None:

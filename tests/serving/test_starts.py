@@ -74,6 +74,21 @@ def test_a_kernel_that_died_in_the_pool_is_given_to_no_page(folder: Path, tmp_pa
         assert alive(server, server.page())
 
 
+@pytest.mark.parametrize("short", [True, False])
+def test_kernels_are_spoken_to_by_sockets_of_the_servers_own(folder: Path, tmp_path: Path, short: bool) -> None:
+    place, port = Workplace(tmp_path), unused_port()
+    command = voila_command(folder / "page.ipynb", port, Hosting(ready=0, share=False))
+    with tempfile.TemporaryDirectory(dir="/tmp") as own:
+        temporary = Path(own) / ("s" if short else "long" * 10)
+        temporary.mkdir()
+        place.environment["TMPDIR"] = str(temporary)
+        with running(command, f"http://127.0.0.1:{port}/healthz", place, tmp_path / "log.txt"):
+            server = Server(port, place)
+            assert alive(server, server.page())
+            assert len(list(temporary.glob("voila_*/kernel-*-ipc-*"))) == (5 if short else 0)
+        assert not list(temporary.iterdir()), "something is left behind"
+
+
 def test_kernels_are_spoken_to_by_sockets_where_their_names_are_not_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     for folder, fits in (("/tmp", True), ("/tmp/" + "x" * 37, True), ("/tmp/" + "x" * 38, False)):
         monkeypatch.setattr(tempfile, "gettempdir", lambda folder=folder: folder)

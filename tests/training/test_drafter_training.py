@@ -77,6 +77,7 @@ def test_attention_by_blocks_is_attention_under_their_mask(length: int, low: boo
     rtol, atol = (0.05, 0.05) if low else (1e-4, 1e-5)
     for mine, torchs in zip(*results, strict=True):
         torch.testing.assert_close(mine, torchs, rtol=rtol, atol=atol)
+        assert mine.bfloat16().float().equal(mine) is low, "what is lowered has been rounded, and else nothing has"
 
 
 def test_no_position_depends_on_what_comes_at_or_after_its_anchor(tiny_lab: Lab) -> None:

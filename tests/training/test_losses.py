@@ -145,6 +145,10 @@ def test_logits_may_be_sums_of_maps_that_are_never_held_whole(
     for name, value in expected.items():
         close = {"rtol": 0.02, "atol": 0.02} if low and dtype == torch.float32 else {}
         torch.testing.assert_close(found[name], value, msg=name, **close)
+    exact = losses_of_rows(maps, confidence[valid], p_t, index, labels[valid], valid, w)["loss"]
+    assert found["loss"].equal(exact) is (not low or dtype == torch.bfloat16), (
+        "lowered, float32 is rounded and nothing else"
+    )
     for losses in (found, expected):
         (losses["loss"] / 2).backward()
     for name in shapes:

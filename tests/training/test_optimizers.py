@@ -43,6 +43,15 @@ def test_a_step_is_that_of_torchs_own_muon(low: bool) -> None:
         assert (a - b).norm() < 0.02 * moved, "theirs computes in bfloat16"
 
 
+def test_lowered_what_is_made_orthogonal_is_rounded() -> None:
+    matrices = torch.randn(3, 4, 9, generator=torch.Generator().manual_seed(0))
+    with lowered():
+        found = orthogonal(matrices)
+    plain = orthogonal(matrices)
+    assert found.dtype == torch.float32 and not found.equal(plain) and found.bfloat16().float().equal(found)
+    torch.testing.assert_close(found, plain, rtol=0.05, atol=0.05)
+
+
 def test_only_maps_between_hidden_widths_are_muons() -> None:
     model = nn.Sequential(nn.Embedding(50, 8), nn.Linear(8, 12), nn.RMSNorm(12), nn.Linear(12, 50), nn.Linear(50, 1))
     model.append(nn.Linear(12, 12).requires_grad_(False))

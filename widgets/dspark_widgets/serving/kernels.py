@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from contextlib import suppress
 from queue import Empty
@@ -20,6 +21,9 @@ REMEMBERED = 10_000
 
 STARTS = 2
 """How many kernels are started for a page before it is told that there is none."""
+
+SOON = 0.1
+"""Seconds until what failed to be made ready has left the pool."""
 
 
 class PageKernels(AsyncMappingKernelManager):
@@ -73,14 +77,16 @@ class PageKernels(AsyncMappingKernelManager):
                 if await self._answers(kernel_id):
                     return kernel_id
                 self.log.error("kernel %s does not answer", kernel_id)
+                await super().shutdown_kernel(kernel_id, now=True)
             except Exception:
                 self.log.exception("kernel %s could not be started", kernel_id)
+                self._pending_kernels.pop(kernel_id, None)  # where Jupyter leaves it, though it may run by then
+                if kernel_id in self._starting:
+                    await ensure_async(self._starting[kernel_id].shutdown_kernel(now=True))
+                self.remove_kernel(kernel_id)
             finally:
-                kernel = self._starting.pop(kernel_id, None)
-            if kernel_id in self:
-                await super().shutdown_kernel(kernel_id, now=True)
-            elif kernel is not None:  # Jupyter forgets one whose start raises, though it may run by then
-                await ensure_async(kernel.shutdown_kernel(now=True))
+                self._starting.pop(kernel_id, None)
+        asyncio.get_running_loop().call_later(SOON, self._refill)
         raise RuntimeError(f"{STARTS} kernels were started, one after the other, and none answers")
 
     async def _answers(self, kernel_id: str) -> bool:
@@ -99,15 +105,23 @@ class PageKernels(AsyncMappingKernelManager):
 
     async def mend_pool(self) -> None:
         """Have kernels in the pool replaced that have died or were never ready: the next page would be given one."""
-        voila: Any = self
-        for name, pool in getattr(self, "_pools", {}).items():
-            wanted = len(pool)
+        self._drop_failed()
+        for kernel_id in self.in_pool:
+            if await self.state_of(kernel_id) != "alive":
+                await self.shutdown_kernel(kernel_id, now=True)  # Voila takes it out of the pool as well
+        self._refill(delay=0)
+
+    def _drop_failed(self) -> None:
+        """Voila would trip over entries of its pool that have failed, whichever kernel it is to end."""
+        for pool in getattr(self, "_pools", {}).values():
             pool[:] = [entry for entry in pool if not entry.done() or not (entry.cancelled() or entry.exception())]
-            for kernel_id in [entry.result()["kernel_id"] for entry in pool if entry.done()]:
-                if await self.state_of(kernel_id) != "alive":
-                    await self.shutdown_kernel(kernel_id, now=True)  # Voila takes it out of the pool as well
-            if len(pool) < wanted:
-                voila.fill_if_needed(delay=0, notebook_name=name)
+
+    def _refill(self, delay: float | None = None) -> None:
+        """Have made ready what the pool lacks, after Voila's usual delay where none is given."""
+        voila: Any = self
+        self._drop_failed()
+        for name in getattr(self, "_pools", {}):
+            voila.fill_if_needed(delay=delay, notebook_name=name)
 
     @property
     def full(self) -> bool:

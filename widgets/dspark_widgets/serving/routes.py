@@ -50,13 +50,13 @@ class PageHandler(TornadoVoilaHandler):
             self.write(self.frame())
             self.flush()
             await kernels.mend_pool()
-            waited = monotonic()
+            silent: float | None = None
             async for html in self.get_generator():
                 if counted:  # its kernel is among the kernels by now
                     counted, kernels.arriving = False, kernels.arriving - 1
-                if HEARTBEAT not in html:
-                    waited = monotonic()
-                elif monotonic() - waited > PATIENCE:  # what makes the page has failed, of which Voila does not tell
+                if silent is None or HEARTBEAT not in html:  # a kernel that has just started has all the time there is
+                    silent = monotonic()
+                elif monotonic() - silent > PATIENCE:  # what makes the page has failed, of which Voila does not tell
                     raise TimeoutError(f"nothing of the page came in {PATIENCE} seconds")
                 self.write(html)
                 self.flush()
