@@ -247,15 +247,16 @@ BEAT = routes.HEARTBEAT + "()</script>"
 @pytest.mark.parametrize(
     ("came", "fails"),
     [
-        ((0.3, "<p>", 0.1, BEAT, 0.05, "</p>"), False),  # what starts slowly, and then comes
-        ((0, "<p>", 0.1, BEAT, 0.15, BEAT, 0, "</p>"), True),
-        ((0, BEAT, 0.15, "<p>", 0.15, BEAT, 0, "</p>"), False),
+        ((300, "<p>", 100, BEAT, 10, "</p>"), False),  # what starts slowly, and then comes
+        (("<p>", 100, BEAT, 21, BEAT, "</p>"), True),
+        ((BEAT, 100, "<p>", 100, BEAT, "</p>"), False),
     ],
 )
 def test_a_page_of_which_nothing_more_comes_says_so(
-    monkeypatch: pytest.MonkeyPatch, came: tuple[Any, ...], fails: bool
+    monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace, came: tuple[Any, ...], fails: bool
 ) -> None:
-    monkeypatch.setattr(routes, "PATIENCE", 0.2)
+    monkeypatch.setattr(routes, "monotonic", lambda: clock.now)
+    assert routes.PATIENCE == 120
     sent: list[str] = []
 
     async def pieces() -> AsyncIterator[str]:
@@ -263,7 +264,7 @@ def test_a_page_of_which_nothing_more_comes_says_so(
             if isinstance(piece, str):
                 yield piece
             else:
-                await asyncio.sleep(piece)
+                clock.now += piece
 
     async def nothing() -> None:
         pass
