@@ -87,10 +87,8 @@ def _measure(
     steps = 4 if quick else 40
     torch.manual_seed(0)
     model = new_model(target.model, Options("dspark", mask_token(target))).to(target.device)
-    batches, count = (
-        _Batches(target, model.config.target_layer_ids, BATCH if not quick else 4),
-        model.config.num_anchors,
-    )
+    batches = _Batches(target, model.config.target_layer_ids, BATCH if not quick else 4)
+    count = model.config.num_anchors
     about: dict[str, Any] = {"device": describe_device(target), "batches": steps}
     contenders: dict[str, Contender] = {}
     if peer is not None:

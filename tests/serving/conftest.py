@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
+from dspark_widgets.serving import kernels as module
 from dspark_widgets.serving.options import Hosting
+from tests.serving.fakes import Kernels
 from tests.serving.visitor import SECRET, Server, served
 
 CODE = """\
@@ -48,3 +51,15 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture(scope="module")
 def kernel(server: Server) -> str:
     return server.page()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    time = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(module, "monotonic", lambda: time.now)
+    return time
+
+
+@pytest.fixture
+def kernels(clock: SimpleNamespace) -> Kernels:
+    return Kernels(visitors=2, idle=600.0, linger=90.0)

@@ -22,7 +22,7 @@ from dspark_lab.scheduling.simulator import Result
 from dspark_lab.scheduling.sweep import Contender, Sweep, sweep
 from dspark_widgets import contract, load_results, requests
 from dspark_widgets.jobs import Worker, explain
-from dspark_widgets.pairs import is_lab
+from dspark_widgets.pairs import check_lab
 from dspark_widgets.served import curve, curves_of_paper, title_of
 from dspark_widgets.view import Stop
 from dspark_widgets.zoom import Zooming
@@ -79,7 +79,7 @@ class LoadLab(Zooming):
                 f"unknown argument {sorted(unknown)[0]!r}: LoadLab takes lab, drafters, step_rates and paper."
             )
         if lab is not None:
-            is_lab(lab)
+            check_lab(lab)
         super().__init__()
         own = getattr(lab and lab.drafter, "folder", None)
         given = [str(source) for source in (*([own] if own else []), *drafters)]

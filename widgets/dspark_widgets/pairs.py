@@ -53,7 +53,7 @@ class Lab(Protocol):
     ) -> GenerateResult: ...
 
 
-def is_lab(lab: object) -> None:
+def check_lab(lab: object) -> None:
     """Raises LabError where ``lab`` is no loaded pair, such as the name of one."""
     if not (hasattr(lab, "drafter") and hasattr(lab, "generate")):
         raise LabError(f"lab is {lab!r:.60}, but must be a loaded pair: take dspark_lab.load(), or leave it out.")
@@ -75,7 +75,7 @@ class Pairs(View):
         Raises:
             LabError: it is no loaded pair.
         """
-        is_lab(lab)
+        check_lab(lab)
         kind = ALONE if lab.drafter is None else str(lab.drafter.info.kind)
         self._lab = self._labs[kind] = lab
         return kind
