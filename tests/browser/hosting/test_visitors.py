@@ -59,6 +59,7 @@ def test_a_visitor_too_many_is_told_when_to_come_again(
     assert reply and reply.status == 503 and int(reply.headers["retry-after"]) >= 5
     told(late, "full", f"{VISITORS} visitors are here", "Try again in about")
     expect(late.get_by_test_id("generate")).to_be_disabled()
+    expect(late.get_by_test_id("status")).to_have_text("not connected")
     helpers.screenshots(late, "hosting-full")
     leave(one)
     wait_kernels(server, VISITORS - 1)

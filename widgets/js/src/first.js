@@ -28,6 +28,7 @@ export function mountFirst(element, payload, word, Root) {
   let fault = /** @type {string} */ (word.what);
   const show = (/** @type {string} */ next) => {
     fault = next;
+    if (next === "failed" || next === "full") model.set("status", { ...model.get("status"), state: "lost" }); // nothing is on its way
     draw(html`<${Root} model=${model} fault=${fault} word=${word} />`, element);
   };
   const failed = () => show("failed");
